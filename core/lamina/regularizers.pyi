@@ -1,0 +1,13 @@
+# Written by registry/scripts/stubs.py.
+from typing import Any
+
+from lamina.engine.parts import Regularizer as Regularizer
+from lamina_regularizers.l1_l2 import L1L2 as L1L2
+from lamina_regularizers.l1_l2 import l1 as l1
+from lamina_regularizers.l1_l2 import l1_l2 as l1_l2
+from lamina_regularizers.l1_l2 import l2 as l2
+
+def get(identifier: Any) -> Any: ...
+def serialize(obj: Any) -> Any: ...
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any: ...
+def __getattr__(name: str) -> Any: ...

@@ -1,0 +1,234 @@
+"""Workers: threads that make batches ahead of the one who takes them, and in order.
+
+Every wait here ends: whoever takes a batch looks at its worker twice a second, and a worker that has died, or has
+been at one batch for longer than it may, becomes an error that says where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import itertools
+import os
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Self
+
+LIMIT = 8.0  # seconds that a worker may take for one batch, unless told otherwise
+_LOOK = 0.5  # seconds between two looks at the workers
+_LEAVE = 3.0  # seconds that workers have to finish a batch that nobody wants any more
+_OLD = 5.0  # seconds after which a failure is told before the batches in front of it are used up
+
+
+class WorkerError(RuntimeError):
+    """A worker died, or took too long for a batch."""
+
+
+class Ended:
+    """The answer of an iterator that has no more."""
+
+
+class Workers:
+    """Threads, one for each of `makers`, that answer tasks ahead of time.
+
+    makers: each turns a task into what is asked for, in a thread of its own.  One that has `stop` and `close` works
+        elsewhere: `stop` makes it return at once from what it does, `close` waits until it is gone.
+    ahead: how many tasks may be under way or done before they are taken.
+    limit: seconds that one task may take.
+    """
+
+    def __init__(self, makers: Sequence[Callable[[Any], Any]], ahead: int, limit: float) -> None:
+        self._makers = list(makers)
+        self._ahead = max(1, ahead)
+        self._limit = limit
+        lock = threading.Lock()
+        self._wanted = threading.Condition(lock)  # there are tasks
+        self._ready = threading.Condition(lock)  # there are answers
+        self._tasks: deque[tuple[int, Any]] = deque()
+        self._expected: set[int] = set()
+        self._answers: dict[int, tuple[Any, BaseException | None]] = {}
+        self._busy: dict[
+            int, tuple[threading.Thread, float]
+        ] = {}  # number of a task -> who is at it since when
+        self._failed: tuple[int, float] | None = None  # the first task that failed, and when
+        self._last = 0
+        self._leaving = False
+        self._patience = _LEAVE
+        self._threads: list[threading.Thread] = []
+
+    def map(self, tasks: Iterable[Any]) -> Iterator[Any]:
+        """The answers to `tasks`, in their order.
+
+        Raises what a maker raised; WorkerError for a worker that is gone, or over its limit.
+        """
+        tasks = iter(tasks)
+        under_way: deque[int] = deque()
+        self._start()
+        try:
+            while True:
+                for task in itertools.islice(tasks, self._ahead - len(under_way)):
+                    under_way.append(self._give(task))
+                if not under_way:
+                    return
+                yield self._take(under_way.popleft())
+        finally:
+            with self._ready:
+                self._tasks.clear()
+                self._expected.clear()
+                self._answers.clear()
+                self._failed = None
+
+    def close(self) -> None:
+        """End the workers.  What they are at is waited for a moment, then interrupted."""
+        with self._wanted:
+            self._leaving = True
+            self._wanted.notify_all()
+        elsewhere: list[Any] = [maker for maker in self._makers if hasattr(maker, "stop")]
+        for maker in elsewhere:
+            maker.stop()
+        until = time.monotonic() + self._patience
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        with self._wanted:
+            late = {thread for thread, _ in self._busy.values()}
+            for thread in late:
+                _interrupt(thread)
+        for thread in late:
+            thread.join(_LOOK)  # one that sleeps in a call outside Python ends when that returns
+        for maker in elsewhere:
+            maker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- whoever takes
+
+    def _start(self) -> None:
+        if self._threads:
+            return
+        for maker in self._makers:
+            thread = threading.Thread(
+                target=contextvars.copy_context().run,  # with the device in use, for makers that run models
+                args=(self._work, maker),
+                name=f"lamina-worker-{len(self._threads)}",
+                daemon=True,
+            )
+            thread.start()
+            self._threads.append(thread)
+
+    def _give(self, task: Any) -> int:
+        with self._wanted:
+            self._last += 1
+            self._tasks.append((self._last, task))
+            self._expected.add(self._last)
+            self._wanted.notify()
+        return self._last
+
+    def _take(self, number: int) -> Any:
+        with self._ready:
+            while True:
+                if self._failed and time.monotonic() - self._failed[1] > _OLD:
+                    number = self._failed[0]
+                if number in self._answers:
+                    break
+                self._look_after(number)
+                self._ready.wait(_LOOK)
+            answer, error = self._answers.pop(number)
+        if error is None:
+            return answer
+        try:
+            raise error
+        finally:
+            del error  # or it would keep itself alive, through the frames of its traceback
+
+    def _look_after(self, number: int) -> None:
+        """Raise where the worker of a task is gone, or has been at it for too long."""
+        for thread in self._threads:
+            if not thread.is_alive():
+                raise WorkerError(f"{thread.name} has ended without an answer")
+        if number in self._busy:
+            thread, since = self._busy[number]
+            if time.monotonic() - since > self._limit:
+                self._patience = _LOOK  # it will not finish
+                raise WorkerError(late(f"The thread {thread.name}", self._limit, _stack(thread)))
+
+    # ---- whoever makes
+
+    def _work(self, maker: Callable[[Any], Any]) -> None:
+        with contextlib.suppress(_Unwanted):
+            self._answer(maker)
+
+    def _answer(self, maker: Callable[[Any], Any]) -> None:
+        while True:
+            with self._wanted:
+                while not self._tasks and not self._leaving:
+                    self._wanted.wait(_LOOK)
+                if self._leaving:
+                    return
+                number, task = self._tasks.popleft()
+                self._busy[number] = threading.current_thread(), time.monotonic()
+            answer, error = _answered(maker, task)
+            with self._ready:
+                del self._busy[number]
+                if number in self._expected:
+                    self._expected.discard(number)
+                    self._answers[number] = answer, error
+                    if error is not None and self._failed is None:
+                        self._failed = number, time.monotonic()
+                    self._ready.notify_all()
+            del answer, error
+
+
+def _answered(maker: Callable[[Any], Any], task: Any) -> tuple[Any, BaseException | None]:
+    try:
+        return maker(task), None
+    except BaseException as error:  # SystemExit too: whoever takes the batch is told, whatever it is
+        return None, error
+
+
+def late(who: str, limit: float, where: str) -> str:
+    """The words for a worker that took too long."""
+    return (
+        f"{who} has been making one batch for {limit:g} s. It is here:\n{where}"
+        "If the data only takes long, allow it more: worker_timeout = 60 (seconds) on the Sequence, or "
+        "LAMINA_WORKER_TIMEOUT=60 in the environment; with workers=0 the batches are made where training runs, "
+        "which waits for ever"
+    )
+
+
+def limit_for(source: Any) -> float:
+    """Seconds that a batch of `source` may take: its worker_timeout, else LAMINA_WORKER_TIMEOUT, else 8."""
+    given = getattr(source, "worker_timeout", None) or os.environ.get("LAMINA_WORKER_TIMEOUT")
+    try:
+        limit = float(given) if given else LIMIT
+    except (TypeError, ValueError):
+        limit = -1.0
+    if not limit > 0:
+        raise ValueError(f"a worker's timeout is a number of seconds above 0, met {given!r}")
+    return limit
+
+
+def _stack(thread: threading.Thread) -> str:
+    """Where a thread is, as a traceback prints it, from the maker on."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    found = traceback.extract_stack(frame) if frame else []
+    starts = [at for at, entry in enumerate(found, start=1) if entry.filename == __file__]
+    return "".join(traceback.format_list(found[max(starts, default=0) :]))
+
+
+class _Unwanted(SystemExit):
+    """Raised in a thread whose work nobody waits for any more."""
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Raise in another thread, as soon as it runs Python again."""
+    if hasattr(ctypes, "pythonapi") and thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Unwanted))

@@ -1,0 +1,3 @@
+"""Names of `lamina.utils` where Keras 2 has them, too: objects by name, and progress."""
+
+from lamina.utils import __dir__, __getattr__  # noqa: F401

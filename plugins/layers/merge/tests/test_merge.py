@@ -1,0 +1,133 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from lamina import backend as K
+from lamina import layers
+from lamina.layers import Add, Average, Concatenate, Dot, Input, Masking, Maximum, Minimum, Multiply, Subtract
+from lamina.testing import Case, parametrize_layers, predict
+
+
+def cosine(x, y):
+    return (x * y).sum(-1, keepdims=True) / (
+        np.linalg.norm(x, axis=-1, keepdims=True) * np.linalg.norm(y, axis=-1, keepdims=True)
+    )
+
+
+@parametrize_layers(
+    Case(Add, shape=[(3, 4)] * 3, reference=lambda x, y, z: x + y + z),
+    Case(Add, shape=[(3, 4), (4,)], reference=lambda x, y: x + y[:, None]),
+    Case(Subtract, shape=[(4,)] * 2, reference=lambda x, y: x - y),
+    Case(Multiply, shape=[(3, 4)] * 2, reference=lambda x, y: x * y),
+    Case(Multiply, shape=[(3, 4), (3, 1)], reference=lambda x, y: x * y),
+    Case(Average, shape=[(None, 4)] * 3, reference=lambda x, y, z: (x + y + z) / 3),
+    Case(Maximum, shape=[(3, 4)] * 2, reference=np.maximum),
+    Case(Minimum, shape=[(3, 4)] * 3, reference=lambda x, y, z: np.minimum(np.minimum(x, y), z)),
+    Case(Concatenate, shape=[(3, 4), (3, 2)], reference=lambda x, y: np.concatenate([x, y], -1)),
+    Case(Concatenate, {"axis": 1}, shape=[(3, 4), (5, 4)], reference=lambda x, y: np.concatenate([x, y], 1)),
+    Case(Dot, {"axes": 1}, shape=[(4,)] * 2, reference=lambda x, y: (x * y).sum(1, keepdims=True)),
+    Case(Dot, {"axes": -1, "normalize": True}, shape=[(4,)] * 2, reference=cosine),
+    Case(Dot, {"axes": (1, 2)}, shape=[(4,), (3, 4)], reference=lambda x, y: np.einsum("bk,bjk->bj", x, y)),
+    Case(Dot, {"axes": 2}, shape=[(3, 4), (5, 4)], reference=lambda x, y: np.einsum("bik,bjk->bij", x, y)),
+    Case(
+        Dot, {"axes": [1, 1]}, shape=[(3, 4), (3, 5)], reference=lambda x, y: np.einsum("bki,bkj->bij", x, y)
+    ),
+)
+def test_conforms(case, check):
+    check(case)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("add", {}, [[4.0, 7.0]]),
+        ("subtract", {}, [[-2.0, 3.0]]),
+        ("multiply", {}, [[3.0, 10.0]]),
+        ("average", {}, [[2.0, 3.5]]),
+        ("maximum", {}, [[3.0, 5.0]]),
+        ("minimum", {}, [[1.0, 2.0]]),
+        ("concatenate", {}, [[1.0, 5.0, 3.0, 2.0]]),
+        ("dot", {"axes": 1}, [[13.0]]),
+    ],
+)
+def test_the_functions_make_and_call_a_layer(name, arguments, expected):
+    x, y = Input((2,)), Input((2,))
+    merged = getattr(layers, name)([x, y], name="m", **arguments)
+    assert merged._keras_history[0].name == "m"
+    assert_allclose(K.function([x, y], [merged])([[[1.0, 5.0]], [[3.0, 2.0]]])[0], expected)
+
+
+def test_fewer_axes_are_lined_up_after_the_batch():
+    assert Add()([Input((3, 4)), Input((4,))]).shape == (None, 3, 4)
+    # A vector of 2 and one of 2 at each of 3 steps, not a batch of 2 by chance.
+    found = predict(Add(), [np.array([[1.0, 2.0]]), np.zeros((1, 3, 2))])
+    assert_array_equal(found, [[[1, 2], [1, 2], [1, 2]]])
+
+
+def masked(shape, value=0.0):
+    x = Input(shape)
+    return x, Masking(value)(x)
+
+
+def mask_of(layer, tensors, inputs, arrays):
+    (mask,) = [layer(tensors)._keras_history[0]._inbound_nodes[-1].output_masks[0]]
+    return K.function(inputs, [mask])(arrays)[0]
+
+
+def test_a_step_counts_where_no_input_masks_it():
+    (x, mx), (y, my) = masked((3, 2)), masked((3, 2))
+    a = np.array([[[0, 0], [1, 1], [1, 1]]])
+    b = np.array([[[1, 1], [0, 0], [1, 1]]])
+    for layer in (Add(), Concatenate()):
+        assert_array_equal(mask_of(layer, [mx, my], [x, y], [a, b]), [[False, False, True]])
+        assert_array_equal(mask_of(layer, [mx, y], [x, y], [a, b]), [[False, True, True]])
+
+
+def test_masks_follow_each_other_in_time():
+    (x, mx), y = masked((2, 2)), Input((1, 2))
+    a, b = np.array([[[0, 0], [1, 1]]]), np.zeros((1, 1, 2))
+    assert_array_equal(mask_of(Concatenate(axis=1), [mx, y], [x, y], [a, b]), [[False, True, True]])
+
+
+def test_a_dot_product_has_no_mask():
+    (_, mx), (_, my) = masked((3, 2)), masked((3, 2))
+    layer = Dot(2)
+    layer([mx, my])
+    assert layer.output_mask is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes", "words"),
+    [
+        (Add(), [(3,)], "list of at least 2 inputs"),
+        (Subtract(), [(3,)] * 3, "exactly 2 inputs"),
+        (Dot(1), [(3,)] * 3, "exactly 2 inputs"),
+        (Add(name="a"), [(3,), (4,)], "a: .* do not fit together"),
+        (Concatenate(), [(3, 4), (2, 4)], "matching shapes except for the concat axis"),
+        (Concatenate(), [(3, 4), (4,)], "matching shapes"),
+        (Concatenate(axis=3), [(3, 4), (3, 4)], "axis=3 is none of the 3 axes"),
+        (Dot(1), [(3,), (4,)], "dimension incompatibility 3 != 4"),
+        (Dot(2), [(3,), (3,)], "sums another axis"),
+        (Dot(0), [(3,), (3,)], "sums another axis"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(layer, shapes, words):
+    with pytest.raises(ValueError, match=words):
+        layer([Input(shape) for shape in shapes])
+
+
+def test_one_tensor_is_not_a_list():
+    with pytest.raises(ValueError, match="list of at least 2 inputs"):
+        Add()(Input((3,)))
+
+
+def test_batches_of_different_sizes_are_refused():
+    with pytest.raises(ValueError, match="different batch sizes"):
+        Add()([Input(batch_shape=(2, 3)), Input(batch_shape=(4, 3))])
+
+
+def test_axes_of_another_kind_are_named():
+    with pytest.raises(TypeError, match="axes"):
+        Dot("last")
+    with pytest.raises(ValueError, match="two elements"):
+        Dot((1, 1, 1))

@@ -1,0 +1,68 @@
+"""Nothing registered escapes conformance: every name of a kind with a kit has a Case in its plugin's tests."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from lamina import testing
+from lamina_registry import KINDS, catalog
+
+ROOT = Path(__file__).resolve().parents[1]
+OURS = {plugin.package for plugin in catalog().plugins} & {
+    f"lamina-{path.parent.name}" for path in ROOT.glob("plugins/*/*/pyproject.toml")
+}
+
+
+def names(kind):
+    """The names that plugins of this repository offer."""
+    return [
+        offer
+        for name in catalog().names(kind)
+        for offer in catalog().offers(kind, name)
+        if offer.package in OURS
+    ]
+
+
+@pytest.fixture(scope="module")
+def cases():
+    """Every Case in the tests of the plugins: importing a test module collects its cases."""
+    before = len(testing.collected())
+    for path in sorted(ROOT.glob("plugins/*/*/tests/test_*.py")):
+        if "parametrize_" in path.read_text("utf-8"):
+            spec = importlib.util.spec_from_file_location(
+                f"cases_of_{path.parents[1].name}_{path.stem}", path
+            )
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return testing.collected()[before:]
+
+
+def test_every_plugin_of_the_repository_is_installed_and_well():
+    assert {f"lamina-{path.parent.name}" for path in ROOT.glob("plugins/*/*/pyproject.toml")} == OURS
+    assert [
+        str(plugin) for plugin in catalog().plugins if plugin.package in OURS and plugin.status != "ready"
+    ] == []
+
+
+@pytest.mark.parametrize("kind", sorted(testing.PROMISES))
+def test_every_name_has_a_case(kind, cases):
+    # A loss that is offered as a metric, too, has promised more already.
+    kinds = ("metrics", "losses") if kind == "metrics" else (kind,)
+    tested = {id(case.target) for case in cases if case.kind in kinds}
+    missing = {f"{offer.name} of {offer.package}" for offer in names(kind) if id(offer.load()) not in tested}
+    if kind == "layers":  # add(inputs) is Add()(inputs): it makes no promises beside those of the class
+        missing = {name for name in missing if not name[0].islower()}
+    assert sorted(missing) == [], f"no parametrize_{kind} in the tests of its plugin has a Case for these"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_name_leads_to_something_that_says_what_it_is(kind):
+    for offer in names(kind):
+        thing = offer.load()
+        assert getattr(thing, "__doc__", None), f"{offer.name} of {offer.package} has no docstring"
+        if kind not in ("datasets", "applications", "devices", "kernels"):
+            assert callable(thing), offer.name
+
+
+def test_there_are_things_to_test(cases):
+    assert len(cases) > 50
