@@ -23,7 +23,7 @@ from lamina.training import workers as workers_module
 from lamina.training.callbacks import Callback
 from lamina.training.feeds import Feed
 from lamina.training.sequence import Sequence
-from lamina.training.workers import LIMIT, WorkerError
+from lamina.training.workers import LIMIT, WorkerError, Workers
 
 PICTURES = '''
 import os, random, signal, sys, threading, time
@@ -432,6 +432,40 @@ def test_training_that_is_stopped_leaves_no_worker(model, pictures):
 
     history = model.fit_generator(pictures.Pictures(50), epochs=3, verbose=0, callbacks=[Stops()], workers=3)
     assert history.epoch == [0]
+
+
+def test_ctrl_c_may_come_at_any_line():
+    def taken(interrupted_at):
+        """How many lines it took to take two batches from workers, one of which was interrupted, if it got so far."""
+        lines = 0
+
+        def trace(frame, event, argument):
+            nonlocal lines
+            if frame.f_code.co_name == "close":
+                return None  # a second Ctrl-C, while the first ends things, is another matter
+            if event == "line":
+                lines += 1
+                if lines == interrupted_at:
+                    raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        with Workers([abs, abs], ahead=2, limit=5) as team:
+            answers = team.map([-1, -2, -3])
+            assert next(answers) == 1  # the threads have started
+            sys.settrace(trace)
+            try:
+                assert list(answers) == [2, 3]
+            finally:
+                sys.settrace(before)
+        return lines
+
+    total = taken(None)
+    for line in range(1, total + 1):
+        try:
+            taken(line)
+        except KeyboardInterrupt:
+            assert workers_alive() == []
 
 
 # ---- whole programs

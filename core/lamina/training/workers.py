@@ -17,7 +17,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple, Self
 
 LIMIT = 8.0  # seconds that a worker may take for one batch, unless told otherwise
 _LOOK = 0.5  # seconds between two looks at the workers
@@ -46,17 +47,14 @@ class Workers:
         self._makers = list(makers)
         self._ahead = max(1, ahead)
         self._limit = limit
-        lock = threading.Lock()
-        self._wanted = threading.Condition(lock)  # there are tasks
-        self._ready = threading.Condition(lock)  # there are answers
-        self._tasks: deque[tuple[int, Any]] = deque()
-        self._expected: set[int] = set()
-        self._answers: dict[int, tuple[Any, BaseException | None]] = {}
-        self._busy: dict[
-            int, tuple[threading.Thread, float]
-        ] = {}  # number of a task -> who is at it since when
-        self._failed: tuple[int, float] | None = None  # the first task that failed, and when
-        self._last = 0
+        # These queues are the only thing the threads share that has a lock, and theirs is out of Python's sight: a
+        # Ctrl-C that arrives at any point leaves nothing locked, and nothing unlocked twice.
+        self._tasks: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        self._answers: SimpleQueue[_Answer] = SimpleQueue()
+        self._early: dict[int, _Answer] = {}  # answers that came before their turn
+        self._busy: dict[int, tuple[threading.Thread, float]] = {}  # who is at which task, since when
+        self._failed: _Answer | None = None  # the first that came
+        self._first, self._last = 1, 0  # numbers of the tasks that are still of use
         self._leaving = False
         self._patience = _LEAVE
         self._threads: list[threading.Thread] = []
@@ -77,27 +75,23 @@ class Workers:
                     return
                 yield self._take(under_way.popleft())
         finally:
-            with self._ready:
-                self._tasks.clear()
-                self._expected.clear()
-                self._answers.clear()
-                self._failed = None
+            self._forget()
 
     def close(self) -> None:
         """End the workers.  What they are at is waited for a moment, then interrupted."""
-        with self._wanted:
-            self._leaving = True
-            self._wanted.notify_all()
+        self._leaving = True
+        self._forget()
+        for _ in self._threads:
+            self._tasks.put((0, None))  # for them to wake up
         elsewhere: list[Any] = [maker for maker in self._makers if hasattr(maker, "stop")]
         for maker in elsewhere:
             maker.stop()
         until = time.monotonic() + self._patience
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        with self._wanted:
-            late = {thread for thread, _ in self._busy.values()}
-            for thread in late:
-                _interrupt(thread)
+        late = [thread for thread, _ in list(self._busy.values()) if thread.is_alive()]
+        for thread in late:
+            _interrupt(thread)
         for thread in late:
             thread.join(_LOOK)  # one that sleeps in a call outside Python ends when that returns
         for maker in elsewhere:
@@ -125,37 +119,56 @@ class Workers:
             self._threads.append(thread)
 
     def _give(self, task: Any) -> int:
-        with self._wanted:
-            self._last += 1
-            self._tasks.append((self._last, task))
-            self._expected.add(self._last)
-            self._wanted.notify()
+        self._last += 1
+        self._tasks.put((self._last, task))
         return self._last
 
     def _take(self, number: int) -> Any:
-        with self._ready:
-            while True:
-                if self._failed and time.monotonic() - self._failed[1] > _OLD:
-                    number = self._failed[0]
-                if number in self._answers:
-                    break
-                self._look_after(number)
-                self._ready.wait(_LOOK)
-            answer, error = self._answers.pop(number)
-        if error is None:
-            return answer
+        wait = False
+        while True:
+            self._gather(wait)
+            if self._failed and time.monotonic() - self._failed.since > _OLD:
+                number = self._failed.number
+            if number in self._early:
+                break
+            self._look_after(number)
+            wait = True
+        found = self._early.pop(number)
+        if found.error is None:
+            return found.value
         try:
-            raise error
+            raise found.error
         finally:
-            del error  # or it would keep itself alive, through the frames of its traceback
+            del found  # or the error would keep itself alive, through the frames of its traceback
+
+    def _gather(self, wait: bool) -> None:
+        """Fetch the answers that are there; the first may be waited for, until it is time to look at the workers."""
+        with contextlib.suppress(Empty):
+            while True:
+                answer = self._answers.get(wait, _LOOK)
+                wait = False
+                if answer.number >= self._first:
+                    self._early[answer.number] = answer
+                    if answer.error is not None and self._failed is None:
+                        self._failed = answer
+
+    def _forget(self) -> None:
+        """Drop the tasks that nobody is at, and every answer, now or when it comes."""
+        self._first = self._last + 1
+        self._early.clear()
+        self._failed = None
+        for queue in self._tasks, self._answers:
+            with contextlib.suppress(Empty):
+                while True:
+                    queue.get_nowait()
 
     def _look_after(self, number: int) -> None:
         """Raise where the worker of a task is gone, or has been at it for too long."""
         for thread in self._threads:
             if not thread.is_alive():
                 raise WorkerError(f"{thread.name} has ended without an answer")
-        if number in self._busy:
-            thread, since = self._busy[number]
+        if (found := self._busy.get(number)) is not None:
+            thread, since = found
             if time.monotonic() - since > self._limit:
                 self._patience = _LOOK  # it will not finish
                 raise WorkerError(late(f"The thread {thread.name}", self._limit, _stack(thread)))
@@ -167,31 +180,32 @@ class Workers:
             self._answer(maker)
 
     def _answer(self, maker: Callable[[Any], Any]) -> None:
-        while True:
-            with self._wanted:
-                while not self._tasks and not self._leaving:
-                    self._wanted.wait(_LOOK)
-                if self._leaving:
-                    return
-                number, task = self._tasks.popleft()
-                self._busy[number] = threading.current_thread(), time.monotonic()
-            answer, error = _answered(maker, task)
-            with self._ready:
-                del self._busy[number]
-                if number in self._expected:
-                    self._expected.discard(number)
-                    self._answers[number] = answer, error
-                    if error is not None and self._failed is None:
-                        self._failed = number, time.monotonic()
-                    self._ready.notify_all()
-            del answer, error
+        while not self._leaving:
+            try:
+                number, task = self._tasks.get(timeout=_LOOK)
+            except Empty:
+                continue
+            if self._leaving:
+                return
+            self._busy[number] = threading.current_thread(), time.monotonic()
+            answer = _answered(maker, number, task)
+            del self._busy[number]
+            self._answers.put(answer)
+            del answer, task
 
 
-def _answered(maker: Callable[[Any], Any], task: Any) -> tuple[Any, BaseException | None]:
+class _Answer(NamedTuple):
+    number: int
+    value: Any
+    error: BaseException | None
+    since: float  # when it was ready
+
+
+def _answered(maker: Callable[[Any], Any], number: int, task: Any) -> _Answer:
     try:
-        return maker(task), None
+        return _Answer(number, maker(task), None, time.monotonic())
     except BaseException as error:  # SystemExit too: whoever takes the batch is told, whatever it is
-        return None, error
+        return _Answer(number, None, error, time.monotonic())
 
 
 def late(who: str, limit: float, where: str) -> str:
