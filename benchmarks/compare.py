@@ -1,10 +1,11 @@
 """Times Lamina against other libraries: same model, same data, `fit` and `predict` as a user calls them.
 
-    python benchmarks/compare.py --peers /path/to/venv/bin/python keras-jax keras-torch [--only tiny mlp] [--rounds 7]
+    python benchmarks/compare.py --peers keras-jax=/path/to/python tf_keras=/path/to/python [--only tiny] [--rounds 7]
 
 Every library runs in a process of its own on one core (`--core`, with all thread counts at one and OPENBLAS_CORETYPE
 and OPENBLAS_L2_SIZE unset); the processes take turns, one epoch each a round, and only one runs at a time.  Printed
-are medians of the CPU time of a step and of the ratio to Lamina within a round, which a busy machine disturbs least.
+are medians of the CPU time of a step and of the ratio to Lamina within a round, which a busy machine disturbs least,
+and the most memory that a process has held until the end of that job.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from workloads import WORKLOADS
 
 HERE = Path(__file__).parent
 THREADS = (
@@ -51,9 +54,9 @@ class Contestant:
         if self.stdout.readline().strip() != "ready":
             raise SystemExit(f"{library} failed to start: run contestant.py {library} {workload} to see why")
 
-    def time(self, job: str) -> float:
-        """CPU seconds of one step of `job`."""
-        print(job, file=self.stdin, flush=True)
+    def ask(self, question: str) -> float:
+        """CPU seconds of one step of "fit" or "predict"; bytes for "memory"."""
+        print(question, file=self.stdin, flush=True)
         return float(self.stdout.readline())
 
     def stop(self) -> None:
@@ -65,25 +68,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "--peers", nargs="+", default=[], help="a Python that has the peers, then their names"
-    )
-    parser.add_argument("--only", nargs="+", default=["tiny", "mlp"], help="workloads")
+    parser.add_argument("--peers", nargs="*", default=[], metavar="LIBRARY=PYTHON", help="and where it is")
+    parser.add_argument("--only", nargs="+", default=list(WORKLOADS), choices=list(WORKLOADS))
+    parser.add_argument("--jobs", nargs="+", default=["fit", "predict"], choices=["fit", "predict"])
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--core", type=int, default=0)
     arguments = parser.parse_args()
-    python, *libraries = arguments.peers or [sys.executable]
-    print(f"{'workload':10s} {'job':8s} {'library':18s} {'us/step':>10s} {'lamina takes':>13s}")
+    libraries = [("lamina", sys.executable), *(peer.split("=", 1) for peer in arguments.peers)]
+    print("| workload | job | library | ms / step | Lamina takes | peak MB |\n|---|---|---|---|---|---|")
     for workload in arguments.only:
-        contestants = [Contestant("lamina", sys.executable, workload, arguments.core)]
-        contestants += [Contestant(library, python, workload, arguments.core) for library in libraries]
-        for job in ("fit", "predict"):
-            rounds = [[c.time(job) for c in contestants] for _ in range(arguments.rounds)]
+        contestants = [Contestant(library, python, workload, arguments.core) for library, python in libraries]
+        for job in arguments.jobs:
+            for contestant in contestants:  # compile, plan, warm up
+                contestant.ask(job)
+            rounds = [[c.ask(job) for c in contestants] for _ in range(arguments.rounds)]
             for column, contestant in enumerate(contestants):
                 step = statistics.median(times[column] for times in rounds)
                 ratio = statistics.median(times[0] / times[column] for times in rounds)
                 print(
-                    f"{workload:10s} {job:8s} {contestant.library:18s} {step * 1e6:10.1f} {ratio:12.2f}x",
+                    f"| {workload} | {job} | {contestant.library} | {step * 1e3:.3f} | {ratio:.2f} x"
+                    f" | {contestant.ask('memory') / 1e6:.0f} |",
                     flush=True,
                 )
         for contestant in contestants:

@@ -67,6 +67,67 @@ def mnist_cnn(k: SimpleNamespace) -> tuple[Any, np.ndarray, np.ndarray, int]:
     return model, rng.normal(size=(128 * 6, 28, 28, 1)).astype("float32"), _classes(rng, 128 * 6, 10), 128
 
 
+def cifar_cnn(k: SimpleNamespace) -> tuple[Any, np.ndarray, np.ndarray, int]:
+    """The convolutional network of Keras's CIFAR10 example, batch 32."""
+    rng = np.random.default_rng(0)
+    model = k.Sequential(
+        [
+            k.layers.Conv2D(32, (3, 3), padding="same", activation="relu", input_shape=(32, 32, 3)),
+            k.layers.Conv2D(32, (3, 3), activation="relu"),
+            k.layers.MaxPooling2D((2, 2)),
+            k.layers.Dropout(0.25),
+            k.layers.Conv2D(64, (3, 3), padding="same", activation="relu"),
+            k.layers.Conv2D(64, (3, 3), activation="relu"),
+            k.layers.MaxPooling2D((2, 2)),
+            k.layers.Dropout(0.25),
+            k.layers.Flatten(),
+            k.layers.Dense(512, activation="relu"),
+            k.layers.Dropout(0.5),
+            k.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(optimizer="rmsprop", loss="categorical_crossentropy")
+    return model, rng.normal(size=(32 * 8, 32, 32, 3)).astype("float32"), _classes(rng, 32 * 8, 10), 32
+
+
+def resnet50(k: SimpleNamespace) -> tuple[Any, np.ndarray, np.ndarray, int]:
+    """A residual network of 50 layers (He et al., 2015), batch 8 of 224 x 224."""
+    layers, rng = k.layers, np.random.default_rng(0)
+
+    def normalized(x: Any, filters: int, size: int, strides: int = 1) -> Any:
+        x = layers.Conv2D(filters, size, strides=strides, padding="same")(x)
+        return layers.BatchNormalization()(x)
+
+    def block(x: Any, filters: int, strides: int, project: bool) -> Any:
+        y = layers.Activation("relu")(normalized(x, filters, 1, strides))
+        y = layers.Activation("relu")(normalized(y, filters, 3))
+        y = normalized(y, 4 * filters, 1)
+        shortcut = normalized(x, 4 * filters, 1, strides) if project else x
+        return layers.Activation("relu")(layers.add([y, shortcut]))
+
+    image = layers.Input((224, 224, 3))
+    x = layers.Activation("relu")(normalized(image, 64, 7, 2))
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    for stage, (filters, blocks) in enumerate([(64, 3), (128, 4), (256, 6), (512, 3)]):
+        for number in range(blocks):
+            x = block(x, filters, 2 if stage and not number else 1, not number)
+    x = layers.Dense(1000, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = k.Model(image, x)
+    model.compile(optimizer="sgd", loss="categorical_crossentropy")
+    return model, rng.normal(size=(16, 224, 224, 3)).astype("float32"), _classes(rng, 16, 1000), 8
+
+
+def embedding(k: SimpleNamespace) -> tuple[Any, np.ndarray, np.ndarray, int]:
+    """Vectors of 128 numbers for 100,000 words, trained by Adam, 50 words a text, batch 128."""
+    rng = np.random.default_rng(0)
+    words = k.layers.Input((50,), dtype="int32")
+    means = k.layers.GlobalAveragePooling1D()(k.layers.Embedding(100_000, 128)(words))
+    model = k.Model(words, k.layers.Dense(1, activation="sigmoid")(means))
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    x = rng.integers(0, 100_000, (128 * 8, 50)).astype("int32")
+    return model, x, rng.integers(0, 2, (len(x), 1)).astype("float32"), 128
+
+
 def _recurrent(k: SimpleNamespace, layer: Any) -> tuple[Any, np.ndarray, np.ndarray, int]:
     """A recurrent layer over 80 steps of 128 numbers and one output, batch 32."""
     rng = np.random.default_rng(0)
@@ -110,6 +171,9 @@ WORKLOADS: dict[str, Workload] = {
     "tiny": tiny,
     "mlp": mlp,
     "mnist_cnn": mnist_cnn,
+    "cifar_cnn": cifar_cnn,
+    "resnet50": resnet50,
+    "embedding": embedding,
     "lstm": lstm,
     "gru": gru,
     "simple_rnn": simple_rnn,

@@ -198,13 +198,93 @@ def bind(
     allows it where the input dies here): the calls read every element before they write it.
     """
     shape = outs[0].shape
-    operands = [np.broadcast_to(array, shape) for array in arrays]
-    operands, results, shape = _coalesce(operands, list(outs), shape)
     calls: list[Any] = []
-    width = max(np.dtype(dtype).itemsize for dtype in program.dtypes)
-    for block in _blocks(shape, max(1, BLOCK_BYTES // width)):
-        calls += _bind_block(program, [o[block] for o in operands], [r[block] for r in results], scratch)
+    values = numbers(program, arrays, calls) if outs[0].size > 1 else dict(enumerate(arrays))
+    operands = [np.broadcast_to(array, shape) for array in values.values()]
+    operands, results, shape = _coalesce(operands, list(outs), shape)
+    limit = max(1, BLOCK_BYTES // max(np.dtype(dtype).itemsize for dtype in program.dtypes))
+    for sources, targets in _lengthened(operands, results, shape, scratch, calls):
+        for block in _blocks(targets[0].shape, limit):
+            some = {number: source[block] for number, source in zip(values, sources, strict=True)}
+            calls += _bind_block(program, some, [target[block] for target in targets], scratch)
     return calls
+
+
+def numbers(program: Program, arrays: Sequence[np.ndarray], calls: list[Any]) -> dict[int, np.ndarray]:
+    """The values that are known to every block: operands, and what `calls` compute from single numbers beforehand."""
+    values = dict(enumerate(arrays))
+    for step in program.instructions:
+        operands = [ref for ref in step.operands if not isinstance(ref, Literal)]
+        single = all(ref in values and values[ref].size == 1 for ref in operands)
+        if single and step.target not in program.outputs and step.function != "where":
+            out = values[step.target] = np.empty((), program.dtypes[step.target])
+            arguments = [
+                ref.value if isinstance(ref, Literal) else values[ref].reshape(()) for ref in step.operands
+            ]
+            calls += _call(step.function, arguments, out, None, {})
+    return values
+
+
+def _lengthened(
+    operands: list[np.ndarray],
+    results: list[np.ndarray],
+    shape: tuple[int, ...],
+    scratch: Scratch,
+    calls: list[Any],
+) -> list[tuple[list[np.ndarray], list[np.ndarray]]]:
+    """The same work as parts with longer rows, where a vector is used again for every short row of a matrix.
+
+    The vector is written down several times, one after the other, as `calls` begin.  NumPy copies rows that are
+    shorter than its buffers into these, and takes almost twice as long.
+    """
+    whole = [(operands, results)]
+    if len(shape) != 2:
+        return whole
+    rows, length = shape
+    times = -(-np.getbufsize() // max(length, 1))
+    if times < 2 or rows < 4 * times:
+        return whole
+    vectors = [operand.strides == (0, operand.itemsize) for operand in operands]
+    flat = [
+        operand.strides in ((length * operand.itemsize, operand.itemsize), (0, 0))
+        for operand, vector in zip([*operands, *results], [*vectors, *[False] * len(results)], strict=True)
+        if not vector
+    ]
+    if not any(vectors) or not all(flat):
+        return whole
+
+    def part(array: np.ndarray, first: int, last: int, times: int, writeable: bool) -> np.ndarray:
+        """Rows first to last, `times` of them made one."""
+        step = array.itemsize if array.strides[1] else 0
+        strides = (times * length * step, step)
+        long = ((last - first) // times, times * length)
+        return np.lib.stride_tricks.as_strided(array[first:last], long, strides, writeable=writeable)
+
+    repeated: list[np.ndarray] = []
+    for number, (operand, vector) in enumerate(zip(operands, vectors, strict=True)):
+        if vector:
+            tiles = scratch.get(operand.dtype.name, -1 - number, times * length)
+            calls.append(functools.partial(np.copyto, tiles.reshape(times, length), operand[0]))
+            repeated.append(tiles)
+        else:
+            repeated.append(operand)
+    parts = []
+    whole_rows = rows // times * times
+    for first, last, count in ((0, whole_rows, times), (whole_rows, rows, rows - whole_rows)):
+        if first < last:
+            size = count * length
+            parts.append(
+                (
+                    [
+                        np.broadcast_to(array[:size], ((last - first) // count, size))
+                        if vector
+                        else part(array, first, last, count, False)
+                        for array, vector in zip(repeated, vectors, strict=True)
+                    ],
+                    [part(array, first, last, count, True) for array in results],
+                )
+            )
+    return parts
 
 
 def _coalesce(
@@ -249,7 +329,7 @@ def _blocks(shape: tuple[int, ...], limit: int) -> list[tuple[slice, ...]]:
 
 
 def _bind_block(
-    program: Program, operands: list[np.ndarray], results: list[np.ndarray], scratch: Scratch
+    program: Program, values: dict[int, np.ndarray], results: list[np.ndarray], scratch: Scratch
 ) -> list[Any]:
     shape = results[0].shape
     size = results[0].size
@@ -260,7 +340,6 @@ def _bind_block(
         if isinstance(ref, int)
     }
     targets = dict(zip(program.outputs, results, strict=True))
-    values: dict[int, np.ndarray] = dict(enumerate(operands))
     free: dict[str, list[np.ndarray]] = {}
     count: dict[str, int] = {}
     owned: dict[int, np.ndarray] = {}
@@ -273,6 +352,8 @@ def _bind_block(
         return scratch.get(dtype, count[dtype], size).reshape(shape)
 
     for at, step in enumerate(program.instructions):
+        if step.target in values:
+            continue
         dtype = program.dtypes[step.target]
         dying = [ref for ref in step.operands if isinstance(ref, int) and last[ref] == at and ref in owned]
         # Select reads its operands after the first write, so it never shares a register with them.

@@ -829,3 +829,77 @@ def test_functions_made_and_run_in_many_threads_lose_no_update():
         list(pool.map(work, range(6)))
     for variable, count in zip(variables, counts, strict=True):
         np.testing.assert_array_equal(variable.value, np.full(variable.shape, count))
+
+
+# ---- gradients of few rows
+
+
+def plain_sgd(table, g):
+    return [(table, table - 0.1 * g)]
+
+
+def momentum(table, g):
+    slot = Variable(np.zeros(table.shape), dtype="float64")
+    moment = slot * 0.9 + g
+    return [(table, table - 0.1 * moment), (slot, moment)]
+
+
+def adam(table, g):
+    m, v = (Variable(np.full(table.shape, 0.5), dtype="float64") for _ in range(2))
+    rate = Variable(0.1, dtype="float64")
+    first, second = 0.9 * m + (1 - 0.9) * g, 0.99 * v + (1 - 0.99) * e.square(g)
+    return [(table, table - rate * first / (e.sqrt(second) + 1e-7)), (m, first), (v, second)]
+
+
+def clipped(table, g):
+    return [(table, table + e.clip(g, low=-0.5, high=0.5) * table + e.maximum(g, 0.25))]
+
+
+def infinite(table, g):
+    rate = Variable(np.inf, dtype="float64")
+    return [(table, table - rate * g)]
+
+
+def scaled_by_column(table, g):
+    columns = Variable(np.linspace(0.0, 1, table.shape[1]), dtype="float64")
+    return [(table, table - g * columns - columns)]
+
+
+@pytest.mark.parametrize("rule", [plain_sgd, momentum, adam, clipped, infinite, scaled_by_column])
+def test_a_gradient_of_few_rows_updates_a_table_as_the_whole_gradient_would(rule):
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(2048, 64))
+    start[3] = np.inf
+
+    def trained(**options: bool) -> tuple[list[np.ndarray], str]:
+        table = Variable(start, dtype="float64")
+        indices, weights = Placeholder((None,), "int32"), Placeholder((None, 64), "float64")
+        loss = reduction.sum_(shape.gather(table, indices) * weights)
+        updates = rule(table, gradients(loss, [table])[0])
+        with only(**options):
+            function = Function([indices, weights], [loss], updates)
+            draw = np.random.default_rng(1)
+            for rows in (3, 3, 90, 0, 3):
+                where = draw.integers(0, 50, rows)
+                function([where, draw.normal(size=(rows, 64))])
+            text = function.explain([(rows,), (rows, 64)])
+        return [variable.value for variable, _ in updates], text
+
+    (found, by_rows), (wanted, plainly) = trained(), trained(kernels=False)
+    assert "checked" in by_rows and "checked" not in plainly
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13, atol=0)
+
+
+def test_an_index_out_of_range_changes_no_variable_though_no_row_is_read():
+    table, counter = Variable(np.zeros((4096, 64)), dtype="float64"), Variable(0.0)
+    indices = Placeholder((None,), "int32")
+    loss = reduction.sum_(shape.gather(table, indices))
+    function = Function(
+        [indices], [], [(counter, counter + 1), *plain_sgd(table, gradients(loss, [table])[0])]
+    )
+    with pytest.raises(IndexError, match="index 5000 is out of range"):
+        function([[1, 5000]])
+    assert counter.value == 0 and not table.value.any()
+    function([[1, 1]])
+    assert table.value[1, 0] == -0.2

@@ -660,11 +660,12 @@ def _infer_gather(x, indices, *, axis):
 @op(infer=_infer_gather, name="gather")
 def _gather(xp, x, indices, *, axis=0):
     """The rows `indices` of x along `axis`.  Raises IndexError for a position outside 0 <= i < size."""
-    _check_positions(indices, x.shape[axis])
+    check_positions(indices, x.shape[axis])
     return xp.take(x, indices, axis=axis)
 
 
-def _check_positions(indices: Any, size: int) -> None:
+def check_positions(indices: Any, size: int) -> None:
+    """Raise IndexError for an index that is not the position of one of `size` rows."""
     if not within(indices, size):
         raise IndexError(
             f"index {outside(indices, size)} is out of range: there are {size} rows, counted from 0"
@@ -689,7 +690,7 @@ def _(x, indices, *, axis):
     size = x.shape[axis]
 
     def run(out, array, where):
-        _check_positions(where, size)
+        check_positions(where, size)
         # Checked above: "raise" would check again and copy through a buffer.
         np.take(array, where, axis=axis, out=out, mode="clip")
 

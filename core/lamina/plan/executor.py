@@ -15,6 +15,7 @@ from lamina.plan.fuse import Step, fused, may_share, steps_of
 from lamina.plan.pack import FlatBuffer, laying, offsets_of, pack, pack_updates
 from lamina.plan.place import Placement, place, root_of
 from lamina.plan.rewrite import Builder, hold
+from lamina.plan.rows import by_rows
 from lamina.program import Scratch, bind
 from lamina.providers import providers_for
 from lamina.tensor import Apply, Tensor, Variable, toposort
@@ -85,9 +86,10 @@ class Plan:
 
     def _place(self, everything: Sequence[Tensor]) -> None:
         """Steps, and memory for what they make."""
-        self.steps = _updates_last(
-            steps_of(everything, fuse=Options.fuse), [value for _, value in self.updates]
-        )
+        steps = steps_of(everything, fuse=Options.fuse)
+        if self.kernels and self.device.xp is np:
+            steps = by_rows(steps, everything)
+        self.steps = _updates_last(steps, [value for _, value in self.updates])
         self.packs = [step for step in self.steps if step.op is pack]
         self.direct = self._direct_updates()
         self.copies = [(var, value) for var, value in self.updates if self.direct.get(id(value)) is not var]
@@ -114,7 +116,7 @@ class Plan:
         makers = {
             id(tensor): (at, number, step)
             for at, step in enumerate(self.steps)
-            if step.op is fused
+            if step.elementwise
             for number, tensor in enumerate(step.outputs)
         }
         reads = [(at, tensor) for at, step in enumerate(self.steps) for tensor in step.inputs]
@@ -174,7 +176,7 @@ def _updates_last(steps: list[Step], values: Sequence[Tensor]) -> list[Step]:
     late: set[int] = set()
     made: set[int] = set()
     for step in steps:
-        makes = step.op is fused and any(id(tensor) in wanted for tensor in step.outputs)
+        makes = step.elementwise and any(id(tensor) in wanted for tensor in step.outputs)
         if makes or any(id(root_of(tensor)) in made for tensor in step.inputs):
             late.add(id(step))
             made |= {id(t) for t in step.outputs}

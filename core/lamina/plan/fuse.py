@@ -47,7 +47,14 @@ class Step:
     applies: list[Apply]
     kernel: str = "?"
 
+    @property
+    def elementwise(self) -> bool:
+        """Whether it runs the `program` in its attrs, of one output element after the other."""
+        return "program" in self.attrs
+
     def title(self) -> str:
+        if not self.elementwise:
+            return self.op.name
         return "+".join(dict.fromkeys(apply.op.name for apply in self.applies))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from lamina.devices import Device
 from lamina.evaluate import on_device
 from lamina.op import op
+from lamina.plan.rows import is_sparse
 from lamina.tensor import Constant, Spec, Tensor, Variable
 
 STRIDE = 16  # elements: every part starts on a cache line in float32 and wider
@@ -166,7 +167,8 @@ class _Bundle:
             # The number names the node, so that a shared node is one thing in the signature too.
             self.keys[id(tensor)] = ("node", found[1])
             return found
-        return self._leaf(tensor)
+        # A gradient of few rows is not worth being written into a buffer with others.
+        return None if is_sparse(tensor) else self._leaf(tensor)
 
 
 def _bundles(updates: Updates) -> list[_Bundle]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lamina.plan.fuse import Step, fused, may_share
+from lamina.plan.fuse import Step, may_share
 from lamina.tensor import Tensor
 
 ALIGN = 64  # bytes: one cache line, and the widest vector register
@@ -99,7 +99,7 @@ def _donor(
     taken: set[int],
 ) -> Tensor | None:
     """An input that dies here and whose slot this output may overwrite."""
-    if step.op is not fused:
+    if not step.elementwise:
         return None
     out = step.outputs[number]
     for operand, tensor in enumerate(step.inputs):

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from lamina.ops.kernels import Call, is_blas
+from lamina.ops.kernels import Call, Memory, combined, in_turn, is_blas
 from lamina_conv import winograd
-from lamina_conv.calls import Memory, combined, in_turn
 from lamina_conv.convolution import conv, conv_input_grad, conv_kernel_grad
 from lamina_conv.patches import Block, gathered, in_place, laid_out
 from lamina_conv.windows import Slide, slides

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.ops.kernels import Call, is_blas, ones
-from lamina_conv.calls import Memory, in_turn
+from lamina.ops.kernels import Call, Memory, in_turn, is_blas, ones
 from lamina_conv.depthwise import depthwise, depthwise_input_grad, depthwise_kernel_grad
 from lamina_conv.patches import part
 from lamina_conv.windows import Slide, slides

@@ -19,9 +19,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from lamina.ops.kernels import Call
+from lamina.ops.kernels import Call, Memory
 from lamina.tensor import Spec
-from lamina_conv.calls import Memory
 from lamina_conv.patches import Block, Padded, part
 from lamina_conv.windows import Slide
 

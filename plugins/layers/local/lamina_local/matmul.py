@@ -8,12 +8,12 @@ them.  Memory is taken when a kernel is bound to its arrays; a run copies and mu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 
-from lamina.ops.kernels import Call, bound, is_blas
+from lamina.ops.kernels import Call, in_turn, is_blas
 from lamina_local.local_conv import (
     by_position,
     local_conv,
@@ -42,7 +42,7 @@ def _(x, kernel, *, data_format, **windows):
             yield partial(np.matmul, matrices, weights[positions], out=result)
             yield from write.back(rows)
 
-    return _in_turn(calls)
+    return in_turn(calls)
 
 
 @local_conv_input_grad.kernel("numpy")
@@ -66,7 +66,7 @@ def _(g, kernel, shape, *, data_format, **windows):
                 total = seen[rows][here]
                 yield partial(np.add, total, parts[here], out=total)
 
-    return _in_turn(calls)
+    return in_turn(calls)
 
 
 @local_conv_kernel_grad.kernel("numpy")
@@ -84,7 +84,7 @@ def _(x, g, *, data_format, **windows):
             yield from [*gather, *gather_results]
             yield partial(np.matmul, matrices.swapaxes(1, 2), results, out=out[positions])
 
-    return _in_turn(calls)
+    return in_turn(calls)
 
 
 def _blocks(counts: Sequence[int], seen: np.ndarray, whole: bool = False) -> Iterator[tuple[slice, slice]]:
@@ -137,18 +137,3 @@ class _Stack:
         except ValueError:
             return False
         return matrices.strides[-1] == matrices.itemsize or matrices.shape[-1] == 1
-
-
-def _in_turn(calls: Callable[..., Iterator[Call]]) -> Callable[..., None]:
-    """The kernel that makes calls(out, *arrays), one after another."""
-
-    def bind(out: np.ndarray, *arrays: np.ndarray) -> Call:
-        found = tuple(calls(out, *arrays))
-
-        def run() -> None:
-            for call in found:
-                call()
-
-        return run
-
-    return bound(bind)

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.ops.kernels import Call, is_blas
-from lamina_conv.calls import Memory, combined, in_turn
+from lamina.ops.kernels import Call, Memory, combined, in_turn, is_blas
 from lamina_conv.windows import Slide
 from lamina_pooling.pooling import (
     average_pool,
