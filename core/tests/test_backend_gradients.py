@@ -313,3 +313,30 @@ def test_an_empty_batch_passes_through(f):
     assert empty[0].shape in ((0, *full[0].shape[1:]), (4,))
     by_definition = evaluate([y, g], {x: np.zeros((0, 4))})
     assert [a.shape for a in by_definition] == [a.shape for a in empty]
+
+
+def test_the_gradient_of_a_look_up_is_fetched_as_its_rows_and_computes_as_a_table():
+    table = K.variable(np.zeros((4, 2)))
+    indices = K.placeholder((2, 2), dtype="int32")
+    weights = K.constant(np.arange(8.0).reshape(2, 2, 2))
+    (g,) = K.gradients(K.sum(K.gather(table, indices) * weights), table)
+    assert K.int_shape(g) == (4, 2)
+    rows, dense, size = K.function([indices], [g, g + 0, K.sum(g)])([[[3, 1], [3, 0]]])
+    np.testing.assert_array_equal(rows, np.arange(8.0).reshape(4, 2))
+    np.testing.assert_array_equal(rows.values, rows)
+    assert rows.indices.tolist() == [3, 1, 3, 0] and rows.dense_shape.tolist() == [4, 2]
+    np.testing.assert_array_equal(dense, [[6, 7], [2, 3], [0, 0], [4, 6]])
+    assert size == 28
+
+
+def test_rows_of_several_look_ups_follow_each_other():
+    table, scaled = K.variable(np.zeros((3, 1))), K.variable(np.ones((3, 1)))
+    first, second = K.placeholder((1,), dtype="int32"), K.placeholder((2,), dtype="int32")
+    loss = K.sum(K.gather(table, first)) + K.sum(2.0 * K.gather(table, second))
+    both = K.function([first, second], K.gradients(loss, table))([[0], [2, 0]])[0]
+    assert both.shape == (3, 1)
+    dense = np.zeros(3)
+    np.add.at(dense, both.indices, both.values[:, 0])
+    assert dense.tolist() == [3, 0, 2]
+    (mixed,) = K.gradients(loss + K.sum(K.gather(scaled, first) * scaled), scaled)
+    assert K.function([first, second], [mixed])([[1], [0, 0]])[0].shape == (3, 1)

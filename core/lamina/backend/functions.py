@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamina import gradient
+from lamina.backend.slices import fetching, with_slices
 from lamina.function import Function, Update
 from lamina.ops import elementwise as e
 from lamina.ops.reduction import sum_
@@ -39,14 +40,14 @@ def function(
     fetched = [outputs] if single else list(outputs or [])
     # Fetching an update runs it, as in TensorFlow.
     assigned = [*(updates or []), *[output for output in fetched if isinstance(output, Update)]]
-    made = Function(inputs, fetched, assigned, name)
+    made = fetching(fetched, lambda outputs: Function(inputs, outputs, assigned, name))
     return _Single(made) if single else made
 
 
 class _Single:
     """A function of one output, which it answers without a list around it."""
 
-    def __init__(self, function: Function) -> None:
+    def __init__(self, function: Callable[[Sequence[Any]], list[Any]]) -> None:
         self.function = function
 
     def __call__(self, arrays: Sequence[Any]) -> np.ndarray:
@@ -59,11 +60,15 @@ def gradients(loss: Any, variables: Any) -> list[Tensor | None]:
     loss: a tensor, or a list of tensors, which are added up.
     variables: a tensor or a list of them: variables, placeholders or anything between.  None stands where the loss
     does not depend on one.
+
+    The gradient of a table from which K.gather (an Embedding, say) took rows is what it is in TensorFlow: in
+    arithmetic a tensor of the table's shape; as an output of K.function the rows themselves, one for each look-up and
+    not added up, with `values`, `indices` and `dense_shape`.  `gradient + 0` is the dense one there too.
     """
     wanted = [variables] if isinstance(variables, Tensor) else list(variables)
     if isinstance(loss, list | tuple):
         loss = total(sum_(part) for part in loss)
-    return gradient.gradients(loss, wanted)
+    return [with_slices(found) for found in gradient.gradients(loss, wanted)]
 
 
 def stop_gradient(variables: Any) -> Any:

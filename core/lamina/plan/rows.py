@@ -96,10 +96,10 @@ def _infer_rows(*specs: Spec, program: Program, shape: tuple[int, ...], operand:
 @op(infer=_infer_rows)
 def fused_rows(xp, *arrays, program, shape, operand):
     """`fused`, whose operand number `operand` is given as rows and, as the last array, their positions in it."""
-    *arrays, indices = arrays
-    table = np.broadcast_to(np.empty((), arrays[operand].dtype), shape)
-    arrays[operand] = scatter_add.define(xp, arrays[operand], indices, table)
-    return fused.define(xp, *arrays, program=program, shape=shape)
+    operands, indices = list(arrays[:-1]), arrays[-1]
+    table = np.broadcast_to(np.empty((), operands[operand].dtype), shape)
+    operands[operand] = scatter_add.define(xp, operands[operand], indices, table)
+    return fused.define(xp, *operands, program=program, shape=shape)
 
 
 @fused_rows.kernel("numpy")
