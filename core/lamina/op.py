@@ -61,6 +61,7 @@ class Op:
         self.rule: Callable[..., Any] | None = None
         self.shortcuts: dict[Op, Callable[..., Any]] = {}
         self.simplifications: list[Callable[..., Any]] = []
+        self.scaling: Callable[..., Any] | None = None
         self.kernels: dict[str, Factory] = {}
         parameters = inspect.signature(define).parameters.values()
         self.attributes = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
@@ -106,6 +107,15 @@ class Op:
     def simplify(self, rule: Callable[..., Any]) -> Callable[..., Any]:
         """Decorator: rule(*inputs, **attrs) -> an equal, cheaper tensor, or None.  Asked when a plan is made."""
         self.simplifications.append(rule)
+        return rule
+
+    def scale(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """Decorator: rule(scale, *inputs, **attrs) -> the output times `scale`, by other inputs but the first, or None.
+
+        scale has one number for each position of the output's last axis.  Asked when a plan is made that changes no
+        variable, where all inputs but the first depend on variables alone.
+        """
+        self.scaling = rule
         return rule
 
     # ---- use

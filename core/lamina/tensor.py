@@ -291,6 +291,9 @@ class Variable(Tensor):
 
     # Another number whenever any variable's array was replaced: bound plans compare it before they run.
     moved = 0
+    # Another number whenever any variable's content may have changed: what was computed from variables alone holds
+    # until then.
+    written = 0
     _numbers = itertools.count(1)
 
     def __init__(
@@ -319,6 +322,12 @@ class Variable(Tensor):
         array = np.asarray(value, dtype=self.dtype)
         self.check(array.shape)
         self.storage[...] = self.device.to_device(array)
+        Variable.was_written()
+
+    @staticmethod
+    def was_written() -> None:
+        """To be said by whoever wrote to the storage of a variable, afterwards."""
+        Variable.written = next(Variable._numbers)
 
     def check(self, shape: Sequence[int | None]) -> None:
         """Raise ValueError unless a value of `shape` can be the content."""

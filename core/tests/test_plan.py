@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from lamina.plan.executor import Options
 from lamina.providers import Provider, register_provider, unregister_provider
 from lamina.tensor import Placeholder, Tensor, Variable
 
-PARTS = ("rewrite", "pack", "fuse", "reuse", "kernels")
+PARTS = ("rewrite", "still", "pack", "fuse", "reuse", "kernels")
 
 UNARY = [
     e.negative, e.absolute, e.square, e.exp, e.tanh, e.sigmoid, e.relu, e.softplus, e.hard_sigmoid, e.sin, e.identity,
@@ -493,8 +494,6 @@ def test_a_wrong_shape_is_refused_before_anything_runs():
 
 
 def test_one_function_runs_in_many_threads_with_the_bits_it_has_alone():
-    from concurrent.futures import ThreadPoolExecutor
-
     rng = np.random.default_rng(0)
     x = Placeholder((None, 16))
     weight = Variable(rng.normal(size=(16, 16)))
@@ -808,7 +807,6 @@ def test_whatever_keeps_a_plan_from_being_made_names_op_and_layer():
 def test_functions_made_and_run_in_many_threads_lose_no_update():
     import random
     import threading
-    from concurrent.futures import ThreadPoolExecutor
 
     variables = [Variable(np.zeros(3 + number), "float64") for number in range(5)]
     counts = [0] * len(variables)
@@ -903,3 +901,80 @@ def test_an_index_out_of_range_changes_no_variable_though_no_row_is_read():
     assert counter.value == 0 and not table.value.any()
     function([[1, 1]])
     assert table.value[1, 0] == -0.2
+
+
+# ---- what depends on variables alone
+
+
+def counted(seen: list[int]) -> Op:
+    @op(infer=same)
+    def noted(xp, x):
+        seen.append(1)
+        return x * 2
+
+    return noted
+
+
+def test_what_depends_on_variables_alone_is_computed_again_only_after_one_was_written():
+    seen: list[int] = []
+    x, weight, other = Placeholder((None,)), Variable(3.0), Variable(0.0)
+    function = Function([x], [x * counted(seen)(weight)])
+    for _ in range(3):
+        np.testing.assert_array_equal(function([[1.0]])[0], [6])
+    assert len(seen) == 1
+    assert "again only after a variable was written" in function.explain([(1,)])
+    weight.assign(4.0)
+    np.testing.assert_array_equal(function([[1.0]])[0], [8])
+    Function([], [], [(weight, weight + 1)])([])
+    np.testing.assert_array_equal(function([[1.0]])[0], [10])
+    Function([], [], [(other, other + 1), (weight, weight + 1)])([])
+    np.testing.assert_array_equal(
+        function(
+            [
+                [1.0],
+            ]
+        )[0],
+        [12],
+    )
+    assert len(seen) == 4
+
+
+def test_a_failing_update_counts_as_written():
+    seen: list[int] = []
+    x, weight = Placeholder((None,)), Variable(3.0)
+    indices, table = Placeholder((1,), "int32"), Variable(np.zeros(2))
+    function = Function([x], [x * counted(seen)(weight)])
+    function([[1.0]])
+    with pytest.raises(IndexError):
+        Function([indices], [shape.gather(table, indices)], [(weight, weight + 1)])([[9]])
+    np.testing.assert_array_equal(function([[1.0]])[0], [6])
+    assert len(seen) == 2
+
+
+def test_a_random_number_does_not_stand_still():
+    @op(infer=same, stateful=True)
+    def drawn(xp, x):
+        return x * 0 + next(numbers)
+
+    numbers = itertools.count()
+    function = Function([], [drawn(Variable(1.0)) + 0])
+    assert [function([])[0].item() for _ in range(3)] == [0, 1, 2]
+
+
+def test_functions_that_read_weights_see_every_step_of_another_that_trains_them():
+    """One thread trains while others read: each answer is one the weight had, and the last answer is the last."""
+    x, weight = Placeholder((None,)), Variable(0.0)
+    read = Function([x], [x * e.square(weight)])
+    step = Function([], [], [(weight, weight + 1)])
+    possible = {float(n * n) for n in range(201)}
+
+    def reader(_: int) -> set[float]:
+        return {float(read([[1.0]])[0][0]) for _ in range(200)}
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = pool.map(reader, range(3))
+        for _ in range(200):
+            step([])
+        found = set().union(*answers)
+    assert found <= possible
+    assert read([[1.0]])[0][0] == 200**2

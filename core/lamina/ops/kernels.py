@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -27,7 +28,15 @@ def bound(bind: Callable[..., Call]) -> Callable[..., None]:
 SHORTEST = 16  # elements of the smallest buffer that NumPy knows
 
 
-def in_turn(calls: Callable[..., Iterable[Call]], *, by_row: bool = False) -> Callable[..., None]:
+@dataclass(frozen=True)
+class Prepares:
+    """A call that makes something of one input alone, for the calls after it: again only where that has changed."""
+
+    call: Call
+    input: int
+
+
+def in_turn(calls: Callable[..., Iterable[Call | Prepares]], *, by_row: bool = False) -> Callable[..., None]:
     """The kernel that does what calls(out, *arrays) yields, one after the other, each time it runs.
 
     The generator runs once, when the kernel is bound to its arrays; what it allocates is there for every run.
@@ -37,9 +46,18 @@ def in_turn(calls: Callable[..., Iterable[Call]], *, by_row: bool = False) -> Ca
         long; it is told not to.
     """
 
-    def bind(out: Any, *arrays: Any) -> Call:
-        found = tuple(calls(out, *arrays))
+    def split(still: set[int], out: Any, *arrays: Any) -> tuple[list[Call], Call]:
+        """What prepares inputs whose numbers are in `still`, and the rest of the work."""
+        first: list[Call] = []
+        rest: list[Call] = []
+        for call in calls(out, *arrays):
+            if isinstance(call, Prepares):
+                (first if call.input in still else rest).append(call.call)
+            else:
+                rest.append(call)
+        return first, together(tuple(rest))
 
+    def together(found: tuple[Call, ...]) -> Call:
         def run() -> None:
             for call in found:
                 call()
@@ -55,7 +73,9 @@ def in_turn(calls: Callable[..., Iterable[Call]], *, by_row: bool = False) -> Ca
             return run_by_row
         return found[0] if len(found) == 1 else run
 
-    return bound(bind)
+    kernel = bound(lambda out, *arrays: split(set(), out, *arrays)[1])
+    kernel.split = split  # type: ignore[attr-defined]
+    return kernel
 
 
 class Memory:

@@ -547,6 +547,7 @@ class _Run:
         initial = arrays[count : count + kept]
         calls += [partial(copy, state, start) for state, start in zip(states, initial, strict=True)]
         calls += [partial(array.fill, 0) for array in totals]
+        calls += executor.first_calls
         move = _moves(states, after, executor.device.xp)
         positions = range(arrays[0].shape[axes[0]])
         for position in reversed(positions) if reverse else positions:
@@ -573,7 +574,7 @@ class _Run:
             for call in self.calls:
                 call()
         except Exception as error:
-            if any(call is other for other in self.executor.calls):
+            if any(call is other for other in [*self.executor.first_calls, *self.executor.calls]):
                 raise self.executor._located(error, call) from error
             raise
 

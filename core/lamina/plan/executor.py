@@ -16,15 +16,17 @@ from lamina.plan.pack import FlatBuffer, laying, offsets_of, pack, pack_updates
 from lamina.plan.place import Placement, place, root_of
 from lamina.plan.rewrite import Builder, hold
 from lamina.plan.rows import by_rows
+from lamina.plan.still import folded, still_first
 from lamina.program import Scratch, bind
 from lamina.providers import providers_for
-from lamina.tensor import Apply, Tensor, Variable, toposort
+from lamina.tensor import Apply, Constant, Tensor, Variable, toposort
 
 
 class Options:
     """Which parts of planning are on.  All are; tests turn them off one by one and expect the same numbers."""
 
     rewrite = True
+    still = True
     pack = True
     fuse = True
     reuse = True
@@ -53,6 +55,12 @@ class Plan:
         builder = Builder(rewrite=Options.rewrite)
         found, self.inputs = builder.rebuild([*outputs, *[v for _, v in updates]], feeds, shapes, phase)
         self.outputs = found[: len(outputs)]
+        if Options.still and Options.rewrite and not updates:
+            token = _builder.set(builder)
+            try:
+                self.outputs = folded(self.outputs)
+            finally:
+                _builder.reset(token)
         self.updates = list(zip([v for v, _ in updates], found[len(outputs) :], strict=True))
         for variable, value in self.updates:
             if value.spec.known:
@@ -68,6 +76,7 @@ class Plan:
                 _builder.reset(token)
         everything = [*self.outputs, *[value for _, value in self.updates]]
         self.order = toposort(everything)
+        self.first = 0  # steps that make still values: they lead, and need not run each time
         read = [*everything, *[tensor for apply in self.order for tensor in apply.inputs]]
         known = [variable for variable, _ in self.updates] + [t for t in read if isinstance(t, Variable)]
         self.variables = list({id(variable): variable for variable in known}.values())
@@ -89,6 +98,10 @@ class Plan:
         steps = steps_of(everything, fuse=Options.fuse)
         if self.kernels and self.device.xp is np:
             steps = by_rows(steps, everything)
+        kept: list[Tensor] = []
+        if Options.still and not self.updates:
+            first, rest, kept = still_first(steps, everything)
+            self.first, steps = len(first), first + rest
         self.steps = _updates_last(steps, [value for _, value in self.updates])
         self.packs = [step for step in self.steps if step.op is pack]
         self.direct = self._direct_updates()
@@ -104,7 +117,10 @@ class Plan:
                     self.slots[id(tensor)] = (step.outputs[0], offset)
         pinned = {*self.direct, *self.slots, *[id(step.outputs[0]) for step in self.packs]}
         self.placement: Placement = place(
-            self.steps, [*self.outputs, *[value for _, value in self.copies]], pinned, reuse=Options.reuse
+            self.steps,
+            [*self.outputs, *[value for _, value in self.copies], *kept],
+            pinned,
+            reuse=Options.reuse,
         )
 
     def _direct_updates(self) -> dict[int, Variable]:
@@ -141,9 +157,11 @@ class Plan:
         executor = Executor(self)  # chooses the kernels
         head = (
             f"{self.name} on {self.device.name}: {len(self.steps)} steps of {len(self.order)} ops, "
-            f"{len(executor.calls)} calls, arena {self.placement.size} bytes"
+            f"{len(executor.first_calls) + len(executor.calls)} calls, arena {self.placement.size} bytes"
         )
         lines = [head]
+        if self.first:
+            lines.append(f"      steps before {self.first} run again only after a variable was written")
         for at, step in enumerate(self.steps):
             outs = ", ".join(f"{tensor.spec}{self._home(tensor)}" for tensor in step.outputs)
             lines.append(f"{at:4d}  {step.title()[:60]:60s} {step.kernel:8s} -> {outs}")
@@ -201,9 +219,11 @@ class Executor:
         self.outputs: list[Any] = []
         self.nbytes = 0
         self.calls: list[Callable[[], Any]] = []
+        self.first_calls: list[Callable[[], Any]] = []  # of still values: again once a variable was written
+        self.written = -1
         self.moved = -1
         self.stamp: list[int] = []
-        self.owners: list[tuple[int, Step]] = []
+        self.owners: list[tuple[Callable[[], Any], Step]] = []
         self.bind()
 
     @property
@@ -236,6 +256,8 @@ class Executor:
         plan, device = self.plan, self.device
         self.arrays: dict[int, Any] = {id(t): a for t, a in zip(plan.inputs, self.inputs, strict=True)}
         self.calls.clear()
+        self.first_calls.clear()
+        self.written = -1
         self.owners.clear()
         self.arena = device.allocate(max(plan.placement.size, 1))
         packed = [step.outputs[0] for step in plan.packs]
@@ -244,17 +266,18 @@ class Executor:
         self.nbytes = plan.placement.size + sum(tensor.spec.nbytes for tensor in [*plan.inputs, *packed])
         scratch = Scratch()
         providers = providers_for(device) if plan.kernels else []
-        for step in plan.steps:
+        for at, step in enumerate(plan.steps):
             outs = [self._home(tensor) for tensor in step.outputs]
             arrays = [self.array(tensor) for tensor in step.inputs]
             try:
-                calls = self._bind_step(step, arrays, outs, scratch, providers)
+                first = self._still_inputs(step) if at >= plan.first else set()
+                prepare, calls = self._bind_step(step, arrays, outs, scratch, providers, first)
             except Exception as error:
                 raise located(error, step.applies[0]) from error
-            self.owners.append((len(self.calls), step))
-            self.calls += calls
+            self.owners += [(call, step) for call in [*prepare, *calls]]
+            self.first_calls += prepare
+            (self.first_calls if at < plan.first else self.calls).extend(calls)
         for variable, value in plan.copies:
-            self.owners.append((len(self.calls), Step(None, {}, [value], [], [])))
             self.calls.append(functools.partial(device.xp.copyto, variable.storage, self.array(value)))
         self.outputs = [self.array(tensor) for tensor in plan.outputs]
 
@@ -291,15 +314,34 @@ class Executor:
         self.arrays[id(tensor)] = array
         return array
 
+    def _still_inputs(self, step: Step) -> set[int]:
+        """Numbers of the inputs of a step that depend on variables alone, in a plan that changes none."""
+        if self.plan.updates or not Options.still:
+            return set()
+        made = {id(tensor) for first in self.plan.steps[: self.plan.first] for tensor in first.outputs}
+        roots = [root_of(tensor) for tensor in step.inputs]
+        return {
+            n for n, root in enumerate(roots) if isinstance(root, Variable | Constant) or id(root) in made
+        }
+
     def _bind_step(
-        self, step: Step, arrays: list[Any], outs: list[Any], scratch: Scratch, providers: Sequence[str]
-    ) -> list[Any]:
-        """The calls that run a step: of the first provider that offers a kernel, else of the definition."""
+        self,
+        step: Step,
+        arrays: list[Any],
+        outs: list[Any],
+        scratch: Scratch,
+        providers: Sequence[str],
+        still: set[int],
+    ) -> tuple[list[Any], list[Any]]:
+        """The calls that run a step: of the first provider that offers a kernel, else of the definition.
+
+        The first ones need to run again only where inputs changed whose numbers are in `still`.
+        """
         if step.op is pack:
             step.kernel = "in place"
-            return self._bind_pack(step, arrays, outs[0])
+            return [], self._bind_pack(step, arrays, outs[0])
         if any(tensor.spec.size == 0 for tensor in step.outputs) and step.op is fused:
-            return []
+            return [], []
         out = outs[0] if len(outs) == 1 and step.op is not fused else tuple(outs)
         specs = [tensor.spec for tensor in step.inputs]
         for provider in providers:
@@ -307,13 +349,16 @@ class Executor:
             run = factory(*specs, **step.attrs) if factory is not None else None
             if run is not None:
                 step.kernel = provider
+                if still and hasattr(run, "split"):
+                    first, call = run.split(still, out, *arrays)
+                    return first, [call]
                 prepare = getattr(run, "bind", None)
-                return [prepare(out, *arrays) if prepare else functools.partial(run, out, *arrays)]
+                return [], [prepare(out, *arrays) if prepare else functools.partial(run, out, *arrays)]
         if step.op is fused and self.device.xp is np:
             step.kernel = "numpy"
-            return bind(step.attrs["program"], arrays, outs, scratch)
+            return [], bind(step.attrs["program"], arrays, outs, scratch)
         step.kernel = "define"
-        return [functools.partial(_define, step.op, self.device.xp, step.attrs, outs, arrays)]
+        return [], [functools.partial(_define, step.op, self.device.xp, step.attrs, outs, arrays)]
 
     def _bind_pack(self, step: Step, arrays: list[Any], whole: Any) -> list[Any]:
         """Only what could not be written into the flat buffer to begin with is copied there."""
@@ -339,15 +384,22 @@ class Executor:
         call = None
         with np.errstate(all="ignore"):
             try:
+                if self.first_calls and self.written != Variable.written:
+                    written = Variable.written  # before they run: what is written meanwhile counts as later
+                    for call in self.first_calls:
+                        call()
+                    self.written = written
                 for call in self.calls:
                     call()
             except Exception as error:
                 raise self._located(error, call) from error
+            finally:
+                if self.plan.updates:
+                    Variable.was_written()
 
     def _located(self, error: Exception, call: Any) -> Exception:
-        at = next(number for number, other in enumerate(self.calls) if other is call)
-        step = [step for start, step in self.owners if start <= at][-1]
-        return located(error, step.applies[0]) if step.applies else error
+        step = next((step for other, step in self.owners if other is call), None)
+        return located(error, step.applies[0]) if step is not None else error
 
     def _evaluate(self) -> None:
         """Sizes depend on data: the definitions, one after another."""
@@ -360,6 +412,8 @@ class Executor:
             variable.check(array.shape)
         for variable, array in new:
             on_device(variable, self.device)[...] = array
+        if new:
+            Variable.was_written()
 
 
 def _define(op: Any, xp: Any, attrs: dict[str, Any], outs: list[Any], arrays: list[Any]) -> None:

@@ -19,6 +19,7 @@ from lamina.op import op
 from lamina.ops.kernels import Call, bound
 from lamina.ops.shape import check_positions, scatter_add
 from lamina.plan.fuse import Step, fused
+from lamina.plan.place import root_of
 from lamina.program import Literal, Program, Scratch, bind, numbers
 from lamina.tensor import Spec, Tensor
 
@@ -39,8 +40,8 @@ def by_rows(steps: Sequence[Step], wanted: Sequence[Tensor]) -> list[Step]:
     readers: dict[int, list[Step]] = {}
     for step in steps:
         for tensor in step.inputs:
-            readers.setdefault(id(_root(tensor)), []).append(step)
-    kept = {id(_root(tensor)) for tensor in wanted}
+            readers.setdefault(id(root_of(tensor)), []).append(step)
+    kept = {id(root_of(tensor)) for tensor in wanted}
     found: dict[int, Step] = {}
     for step in steps:
         if step.op is scatter_add and is_sparse(step.outputs[0]) and id(step.outputs[0]) not in kept:
@@ -48,12 +49,6 @@ def by_rows(steps: Sequence[Step], wanted: Sequence[Tensor]) -> list[Step]:
             if len(read) == 1 and id(read[0]) not in found and _follows_rows(read[0], step.outputs[0]):
                 found[id(step)], found[id(read[0])] = _steps(step, read[0])
     return [found.get(id(step), step) for step in steps]
-
-
-def _root(tensor: Tensor) -> Tensor:
-    while tensor.apply is not None and tensor.apply.op.view:
-        tensor = tensor.apply.inputs[0]
-    return tensor
 
 
 def _follows_rows(step: Step, table: Tensor) -> bool:

@@ -46,6 +46,13 @@ def _(g, y, x, kernel, **attrs):
     )
 
 
+@conv.scale
+def _(scale, x, kernel, **attrs):
+    """Another kernel, where that is smaller than the outputs."""
+    (outputs,) = conv.specs((x, kernel), attrs)
+    return conv(x, kernel * scale, **attrs) if outputs.known and outputs.size > kernel.spec.size else None
+
+
 # ---- what reaches the images
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.ops.kernels import Call, Memory, combined, in_turn, is_blas
+from lamina.ops.kernels import Call, Memory, Prepares, combined, in_turn, is_blas
 from lamina_conv import winograd
 from lamina_conv.convolution import conv, conv_input_grad, conv_kernel_grad
 from lamina_conv.patches import Block, gathered, in_place, laid_out
@@ -67,10 +67,12 @@ def _(x, g, shape, *, strides, padding, dilation_rate):
 # ---- the three products
 
 
-def _correlate(out: np.ndarray, x: np.ndarray, kernel: np.ndarray, axes: Sequence[Slide]) -> Iterator[Call]:
+def _correlate(
+    out: np.ndarray, x: np.ndarray, kernel: np.ndarray, axes: Sequence[Slide]
+) -> Iterator[Call | Prepares]:
     """Every window of x times the kernel."""
     weights, copy = _matrix(kernel)
-    yield from copy
+    yield from (Prepares(call, winograd.KERNEL) for call in copy)
     result, _ = _matrix(out)
     for block in gathered(x, axes, ROWS):
         yield from block.fill

@@ -19,7 +19,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from lamina.ops.kernels import Call, Memory
+from lamina.ops.kernels import Call, Memory, Prepares
 from lamina.tensor import Spec
 from lamina_conv.patches import Block, Padded, part
 from lamina_conv.windows import Slide
@@ -31,6 +31,7 @@ POINTS = {2: (0, 1, -1), 4: (0, 0.5**0.5, -(0.5**0.5), 2**0.5, -(2**0.5))}
 """Where the polynomials that stand for pixels and kernel are evaluated, for each m, besides infinity.  With 1, 2 and
 their opposites, as in the source, errors for m = 4 would be five times as large."""
 
+KERNEL = 1  # the number of the kernel among the inputs of a convolution and of its gradient
 FEWEST = 32  # channels and filters: with fewer, transforms take longer than what they save
 TILES = 32  # in a batch at least, for the same reason
 ROOM = 1 << 24  # bytes of a transformed kernel at most: each convolution of a model keeps its own
@@ -53,15 +54,15 @@ def tile_for(x: Spec, channels: int, filters: int, axes: Sequence[Slide]) -> int
 
 def convolve(
     out: np.ndarray, x: np.ndarray, kernel: np.ndarray, axes: Sequence[Slide], m: int
-) -> Iterator[Call]:
+) -> Iterator[Call | Prepares]:
     """Every window of x times the kernel, in tiles of m x m outputs."""
     size = (m + 2) ** 2
     pixels, kernels, outputs = _transforms(m, x.dtype.name)
     channels, filters = kernel.shape[-2:]
     weights = np.empty((size, channels, filters), x.dtype)
     taps = np.empty((9, channels, filters), x.dtype)
-    yield partial(np.copyto, taps.reshape(3, 3, channels, filters), kernel)
-    yield partial(np.dot, kernels, taps.reshape(9, -1), out=weights.reshape(size, -1))
+    yield Prepares(partial(np.copyto, taps.reshape(3, 3, channels, filters), kernel), KERNEL)
+    yield Prepares(partial(np.dot, kernels, taps.reshape(9, -1), out=weights.reshape(size, -1)), KERNEL)
     # Windows of a tile: every m-th, of m + 2 pixels; those at the end look at zeros and make outputs nobody wants.
     tiles = [Slide(axis.size, m + 2, m, 1, axis.before, axis.after + m) for axis in axes]
     memory = Memory()
