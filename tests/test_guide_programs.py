@@ -11,7 +11,9 @@ from lamina.constraints import max_norm
 from lamina.engine.topology import Layer
 from lamina.layers import (
     LSTM,
+    RNN,
     Activation,
+    Conv1D,
     Conv2D,
     Dense,
     Dropout,
@@ -19,6 +21,7 @@ from lamina.layers import (
     Flatten,
     Input,
     Lambda,
+    Masking,
     MaxPooling2D,
     TimeDistributed,
 )
@@ -316,6 +319,183 @@ def test_a_layer_a_loss_and_a_metric_of_ones_own_survive_a_file():
         assert other.evaluate(x, y, verbose=0) == model.evaluate(x, y, verbose=0)
     with pytest.raises(ValueError, match="Unknown layer: 'MyLayer'"):
         load_model("my_model.h5")
+
+
+class MyLayers(Layer):
+    # A layer of several inputs and outputs, as the guide writes it.
+    def __init__(self, output_dim, **kwargs):
+        self.output_dim = output_dim
+        super(MyLayers, self).__init__(**kwargs)  # noqa: UP008
+
+    def build(self, input_shape):
+        assert isinstance(input_shape, list)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(input_shape[0][1], self.output_dim), initializer="uniform", trainable=True
+        )
+        super(MyLayers, self).build(input_shape)  # noqa: UP008
+
+    def call(self, x):
+        assert isinstance(x, list)
+        a, b = x
+        return [K.dot(a, self.kernel) + b, K.mean(b, axis=-1)]
+
+    def compute_output_shape(self, input_shape):
+        assert isinstance(input_shape, list)
+        shape_a, shape_b = input_shape
+        return [(shape_a[0], self.output_dim), shape_b[:-1]]
+
+
+def test_a_layer_of_several_inputs_and_outputs_survives_a_file():
+    a, b = Input((3,)), Input((4,))
+    layer = MyLayers(4)
+    outputs = layer([a, b])
+    assert [K.int_shape(y) for y in outputs] == layer.output_shape == [(None, 4), (None,)]
+    model = Model([a, b], outputs)
+    model.compile("sgd", "mse")
+    data = [vectors(5, 3), vectors(5, 4)]
+    model.fit(data, [vectors(5, 4), vectors(5)], verbose=0)
+    model.save("several.h5")
+    for again in (load_model("several.h5", {"MyLayers": MyLayers}), clone_with(model, MyLayers=MyLayers)):
+        for found, expected in zip(again.predict(data), model.predict(data), strict=True):
+            assert (found == expected).all()
+
+
+def clone_with(model, **custom_objects):
+    clone = model_from_json(model.to_json(), custom_objects)
+    clone.set_weights(model.get_weights())
+    return clone
+
+
+class Halves(Layer):
+    # Two outputs, and of their masks the first alone.
+    supports_masking = True
+
+    def call(self, x, mask=None):
+        return [x, x * 2]
+
+    def compute_mask(self, x, mask=None):
+        return [mask, None]
+
+    def compute_output_shape(self, input_shape):
+        return [input_shape, input_shape]
+
+
+def test_every_output_has_a_mask_of_its_own():
+    x = Input((4, 3))
+    first, second = Halves()(Masking()(x))
+    model = Model(x, [LSTM(2)(first), LSTM(2)(second), Conv1D(2, 2)(second)])
+    with pytest.raises(TypeError, match="conv1d_.*does not support masking"):
+        Conv1D(2, 2)(first)
+    data = vectors(2, 4, 3)
+    data[:, 2:] = 0
+    masked, whole, _ = model.predict(data)
+    lstm, other = model.layers[3:5]
+    short = Input((2, 3))
+    kept = LSTM(2, weights=lstm.get_weights())(short)
+    np.testing.assert_allclose(Model(short, kept).predict(data[:, :2]), masked, rtol=1e-5)
+    shown = Input((4, 3))
+    np.testing.assert_allclose(
+        Model(shown, LSTM(2, weights=other.get_weights())(shown)).predict(2 * data), whole, rtol=1e-5
+    )
+    for found, expected in zip(
+        clone_with(model, Halves=Halves).predict(data), model.predict(data), strict=True
+    ):
+        assert (found == expected).all()
+
+
+class MinimalRNNCell(Layer):
+    # As the documentation of RNN writes it.
+    def __init__(self, units, **kwargs):
+        self.units = units
+        self.state_size = units
+        super(MinimalRNNCell, self).__init__(**kwargs)  # noqa: UP008
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            shape=(input_shape[-1], self.units), initializer="uniform", name="kernel"
+        )
+        self.recurrent_kernel = self.add_weight(
+            shape=(self.units, self.units), initializer="uniform", name="recurrent_kernel"
+        )
+        self.built = True
+
+    def call(self, inputs, states):
+        prev_output = states[0]
+        h = K.dot(inputs, self.kernel)
+        output = h + K.dot(prev_output, self.recurrent_kernel)
+        return output, [output]
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_cell_of_ones_own_makes_a_recurrent_layer(many):
+    cell = [MinimalRNNCell(32), MinimalRNNCell(64)] if many else MinimalRNNCell(32)
+    x = Input((None, 5))
+    layer = RNN(cell)
+    model = Model(x, layer(x))
+    data = vectors(2, 4, 5).astype("float32")
+    found = model.predict(data)
+    expected = data
+    weights = layer.get_weights()
+    for kernel, recurrent in zip(*[iter(weights)] * 2, strict=True):
+        h, steps = 0, []
+        for step in range(4):
+            h = expected[:, step] @ kernel + (h @ recurrent if step else 0)
+            steps.append(h)
+        expected = np.stack(steps, axis=1)
+    np.testing.assert_allclose(found, expected[:, -1], rtol=1e-4)
+    assert (clone_with(model, MinimalRNNCell=MinimalRNNCell).predict(data) == found).all()
+
+
+class Count(Layer):
+    # A weight that is not trained, an update and a loss, all of them made in every call.
+    def build(self, input_shape):
+        self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
+        super().build(input_shape)
+
+    def call(self, x):
+        self.add_update(K.update_add(self.seen, 1), x)
+        self.add_loss(0.1 * K.sum(K.abs(x)), x)
+        return x
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_layer_keeps_count_and_has_a_loss_of_its_own(nested):
+    count = Count()
+    x = Input((3,))
+    y = Sequential([count])(x) if nested else count(x)
+    model = Model(x, Dense(2, kernel_initializer="zeros")(y))
+    model.compile(SGD(lr=0.0), "mse")
+    ones, zeros = np.ones((8, 3)), np.zeros((8, 2))
+    assert model.fit(ones, zeros, batch_size=2, verbose=0).history["loss"] == [pytest.approx(0.6)]
+    assert K.get_value(count.seen) == 4
+    assert model.evaluate(ones, zeros, verbose=0) == pytest.approx(2.4)
+    model.predict(ones)
+    assert K.get_value(count.seen) == 4  # counted in training alone
+    assert len(model.losses) == len(model.updates) == 1 and model.non_trainable_weights == [count.seen]
+
+
+def test_lambdas_with_what_they_remember_survive_a_file():
+    shift = 3.0
+
+    def scaled(x, factor):
+        return x * factor + shift
+
+    def hadamard(pair):
+        return pair[0] * pair[1]
+
+    a, b = Input((4,)), Input((4,))
+    y = Lambda(scaled, arguments={"factor": 2.0})(Lambda(hadamard, output_shape=(4,))([a, b]))
+    model = Model([a, b], Lambda(lambda x: x - shift)(y))
+    model.compile("sgd", "mse")
+    data = [vectors(5, 4), vectors(5, 4)]
+    np.testing.assert_allclose(model.predict(data), 2 * data[0] * data[1], rtol=1e-5, atol=1e-6)
+    with pytest.warns(UserWarning, match="Lambda layers of functions without a name"):
+        model.save("lambdas.h5")
+    own = {"scaled": scaled, "hadamard": hadamard}
+    with pytest.raises(ValueError, match="safe_mode=False"):
+        load_model("lambdas.h5", own)  # one of them has no name, and is written as code
+    again = load_model("lambdas.h5", own, safe_mode=False)
+    assert (again.predict(data) == model.predict(data)).all()
 
 
 def test_the_output_of_an_intermediate_layer():

@@ -4,21 +4,38 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from lamina import activations, constraints, losses, optimizers
+from lamina import activations, constraints, losses, metrics, optimizers
 from lamina import backend as K
 from lamina.callbacks import Callback
 from lamina.layers import (
+    GRU,
     LSTM,
+    RNN,
     Activation,
     BatchNormalization,
+    Bidirectional,
+    Conv1D,
+    Conv2D,
+    CuDNNGRU,
+    CuDNNLSTM,
     Dense,
     Dropout,
     Embedding,
     Flatten,
+    GlobalAveragePooling1D,
+    GRUCell,
     Input,
     Lambda,
+    LSTMCell,
     Masking,
+    MaxPooling2D,
+    PReLU,
+    SeparableConv2D,
+    SimpleRNN,
     Softmax,
+    TimeDistributed,
+    UpSampling1D,
+    ZeroPadding1D,
 )
 from lamina.models import Model, Sequential
 
@@ -80,17 +97,136 @@ def test_samples_of_no_weight_have_no_loss_and_teach_nothing():
     assert all(map(np.array_equal, before, model.get_weights()))
 
 
-@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", "binary_crossentropy"])
-def test_a_batch_masked_out_whole_has_no_loss(loss):
-    model = Sequential([Masking(input_shape=(4, 3)), Dense(2, activation="softmax")])
-    model.compile("adam", loss, metrics=["acc"])
-    assert_array_equal(history(model, np.zeros((8, 4, 3)), np.ones((8, 4, 2))), [[0], [0]])
-    assert finite(model)
+LOSSES = sorted(set(dir(losses)) - {"deserialize", "get", "serialize"})
+# Without those of the best k, which take samples of one step.
+METRICS = sorted(
+    name for name in set(dir(metrics)) - {"deserialize", "get", "serialize"} if "top_k" not in name
+)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("weights", [None, "temporal", "samples"])
+def test_a_batch_masked_out_whole_has_no_loss(loss, weights):
+    model = Sequential([Masking(input_shape=(4, 3)), Dense(3, activation="softmax")])
+    mode = "temporal" if weights == "temporal" else None
+    sparse = "sparse" in loss
+    counted = [name for name in METRICS if ("sparse" in name) == sparse]
+    model.compile("adam", loss, metrics=counted, weighted_metrics=["acc"], sample_weight_mode=mode)
+    x = np.random.default_rng(0).normal(size=(5, 4, 3))
+    y = np.zeros((5, 4, 1)) if sparse else np.broadcast_to(np.eye(3)[0], (5, 4, 3))
+    more = {
+        None: {},
+        "temporal": {"sample_weight": np.ones((5, 4))},
+        "samples": {"sample_weight": [1, 0, 2, 0, 0]},
+    }
+    before = model.get_weights()
+    assert (history(model, 0 * x, y, **more[weights]) == 0).all()
+    assert not np.any(model.evaluate(0 * x, y, verbose=0, **more[weights]))
+    assert all(map(np.array_equal, before, model.get_weights()))
+    x[:2] = 0
+    assert np.isfinite(history(model, x, y, **more[weights])).all() and finite(model)
 
 
 def test_a_sequence_of_padding_is_a_sequence_of_nothing():
     model = Sequential([Embedding(5, 3, mask_zero=True), LSTM(2)])
     assert_array_equal(model.predict(np.zeros((2, 4))), np.zeros((2, 2)))
+
+
+RECURRENT = {
+    "SimpleRNN": SimpleRNN,
+    "LSTM": LSTM,
+    "GRU": GRU,
+    "GRU, reset after": lambda units, **more: GRU(units, reset_after=True, **more),
+    "CuDNNLSTM": CuDNNLSTM,
+    "CuDNNGRU": CuDNNGRU,
+    "unrolled": lambda units, **more: LSTM(units, unroll=True, **more),
+    "a stack of cells": lambda units, **more: RNN([LSTMCell(3), GRUCell(units)], **more),
+    "Bidirectional": lambda units, **more: Bidirectional(LSTM(units, **more)),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in RECURRENT if "CuDNN" not in name])
+def test_rows_of_padding_keep_the_first_state_and_trouble_nobody(name):
+    x = Input((4, 3))
+    masked = Masking()(x)
+    model = Model(x, [RECURRENT[name](2)(masked), RECURRENT[name](2, return_sequences=True)(masked)])
+    model.compile("sgd", "mse")
+    some = np.random.default_rng(0).normal(size=(2, 4, 3)).astype("float32")
+    some[0, 2:] = 0
+    padded = np.concatenate([some, np.zeros((2, 4, 3), "float32")])
+    model.train_on_batch(padded, [y * 0 + 1 for y in model.predict(padded)])
+    assert finite(model)
+    for with_padding, without in zip(model.predict(padded), model.predict(some), strict=True):
+        assert (with_padding[2:] == 0).all()
+        assert_allclose(with_padding[:2], without, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [name for name in RECURRENT if name != "unrolled"])
+@pytest.mark.parametrize("sequences", [False, True])
+def test_sequences_of_no_steps_end_where_they_began(name, sequences):
+    x = Input((None, 3))
+    model = Model(x, RECURRENT[name](2, return_sequences=sequences)(x))
+    model.compile("adam", "mse", metrics=["mae"])
+    nothing = np.zeros((5, 0, 3), "float32")
+    found = model.predict(nothing)
+    width = 4 if name == "Bidirectional" else 2
+    assert found.shape == ((5, 0, width) if sequences else (5, width)) and (found == 0).all()
+    before = model.get_weights()
+    assert_array_equal(history(model, nothing, np.zeros_like(found)), [[0], [0]])
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+@pytest.mark.parametrize("name", [name for name in RECURRENT if name != "unrolled"])
+def test_a_sequence_of_one_step_is_one(name):
+    x = Input((1, 3))
+    model = Model(x, RECURRENT[name](2, return_sequences=True)(x))
+    model.compile("sgd", "mse")
+    found = model.predict(np.ones((1, 1, 3)))
+    assert found.shape[:2] == (1, 1) and np.isfinite(found).all() and found.any()
+    assert np.isfinite(model.train_on_batch(np.ones((1, 1, 3)), 0 * found)) and finite(model)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: Dense(2),
+        lambda: TimeDistributed(Dense(2)),
+        lambda: BatchNormalization(),
+        lambda: Dropout(0.5),
+        lambda: Activation("softmax"),
+        lambda: ZeroPadding1D(2),
+        lambda: UpSampling1D(2),
+        lambda: PReLU(shared_axes=[1]),
+    ],
+)
+@pytest.mark.parametrize("loss", ["mse", "categorical_crossentropy", "binary_crossentropy", "hinge"])
+def test_samples_of_no_steps_teach_nothing_wrong(layer, loss):
+    x = Input((None, 2))
+    model = Model(x, layer()(x))
+    model.compile("adam", loss, metrics=["acc"])
+    nothing = np.zeros((4, 0, 2), "float32")
+    found = model.predict(nothing)
+    assert found.shape[0] == 4 and np.isfinite(found).all()
+    assert np.isfinite(history(model, nothing, np.zeros_like(found))).all() and finite(model)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (lambda: Conv1D(2, 3), (0, 2)),
+        (lambda: Conv1D(2, 3, padding="same"), (0, 2)),
+        (lambda: GlobalAveragePooling1D(), (0, 2)),
+        (lambda: Conv2D(2, 3), (2, 5, 1)),
+        (lambda: MaxPooling2D(3), (2, 5, 1)),
+        (lambda: SeparableConv2D(2, 3), (5, 0, 2)),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_a_window_larger_than_what_it_looks_at_sees_nothing(layer, shape, known):
+    made = layer()
+    with pytest.raises(ValueError, match=made.name):
+        x = Input(shape if known else (*[None] * (len(shape) - 1), shape[-1]))
+        Model(x, made(x)).predict(np.zeros((1, *shape)))
 
 
 # ---- no variance

@@ -5,8 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-
 SAVE = """
 import numpy as np
 from lamina.layers import Input, Snake
@@ -26,7 +24,6 @@ np.testing.assert_array_equal(load_model("snake.h5", compile=False).predict(np.e
 """
 
 
-@pytest.mark.slow
 def test_a_new_plugin_works_as_it_is(environment, wheels, build, tmp_path):
     environment.install(*wheels.values(), "pytest")
     environment.run("lamina", "new", "lamina-tidal", "--author", "Ada Example", "--into", tmp_path / "tidal")

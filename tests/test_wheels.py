@@ -3,10 +3,6 @@
 import json
 import zipfile
 
-import pytest
-
-pytestmark = pytest.mark.slow
-
 SMOKE = """
 import numpy as np
 import lamina

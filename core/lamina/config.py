@@ -37,8 +37,10 @@ def epsilon() -> float:
 
 
 def set_epsilon(e: float) -> None:
-    """Set the fuzz factor."""
+    """Set the fuzz factor.  Raises ValueError for a negative number and for NaN."""
     global _epsilon
+    if not float(e) >= 0:
+        raise ValueError(f"epsilon is a small number, 0 or more; met {e!r}")
     _epsilon = float(e)
 
 
@@ -67,9 +69,16 @@ def homes(environ: Mapping[str, str] = os.environ) -> list[Path]:
     """Where settings and cached files may be, Keras's directory first; they need not exist."""
     pairs = (("KERAS_HOME", ".keras"), ("LAMINA_HOME", ".lamina"))
     return [
-        Path(environ[name] if environ.get(name) else os.path.join("~", folder)).expanduser()
-        for name, folder in pairs
+        Path(environ[name]).expanduser() if environ.get(name) else _home() / folder for name, folder in pairs
     ]
+
+
+def _home() -> Path:
+    """The directory of whoever runs this; the root for a user without one, as containers have."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import os
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,10 @@ class Seed:
     def __init__(self, value: int | None = None) -> None:
         self.age = Seed.reseeds
         self.given = value is not None
+        if not (value is None or (isinstance(value, Real) and value >= 0 and int(value) == value)):
+            raise ValueError(
+                f"a seed is a whole number from 0 on, or None for one of np.random; met {value!r}"
+            )
         self.value = int(np.random.randint(10_000_000)) if value is None else int(value)
         self.entropy = [self.value]
         self._streams: dict[str, Stream] = {}

@@ -79,6 +79,6 @@ def on_device(variable: Variable, device: Device) -> Any:
 def located(error: Exception, apply: Apply) -> Exception:
     """`error` again, of the same kind, saying in which op of which layer it happened."""
     where = f"in {apply!r}" + (f" of layer {'/'.join(apply.scope)}" if apply.scope else "")
-    kinds = (ValueError, TypeError, IndexError, AttributeError, FloatingPointError)
-    kind = type(error) if type(error) in kinds else RuntimeError
+    kinds = (ValueError, TypeError, IndexError, AttributeError, FloatingPointError, MemoryError)
+    kind = next((kind for kind in kinds if isinstance(error, kind)), RuntimeError)
     return kind(f"{error} ({where})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,8 +18,8 @@ def gradients(loss: Tensor, wrt: Sequence[Tensor]) -> list[Tensor | None]:
     The results are symbolic and can be differentiated again.  Raises NotImplementedError naming the op and the
     layer when an op on the way has no gradient rule.
     """
-    from lamina.ops.elementwise import cast
-    from lamina.ops.shape import ones_like, sum_to_like
+    from lamina.ops.nn import phase_switch
+    from lamina.ops.shape import ones_like
 
     order = toposort([loss])
     wanted = {id(tensor) for tensor in wrt}
@@ -26,24 +28,77 @@ def gradients(loss: Tensor, wrt: Sequence[Tensor]) -> list[Tensor | None]:
     for apply in order:
         if any(id(tensor) in relevant for tensor in apply.inputs):
             relevant.update(id(output) for output in apply.outputs if _is_float(output))
-    cotangents: dict[int, Tensor] = {id(loss): ones_like(loss)}
+    arrived = _Cotangents()
+    arrived.add(loss, ones_like(loss))
+    for apply in reversed(order):
+        if not any(output in arrived and id(output) in relevant for output in apply.outputs):
+            continue
+        if not any(id(tensor) in relevant for tensor in apply.inputs):
+            continue
+        cotangents, phase = arrived.at(apply.outputs)
+        if apply.op is phase_switch and arrived.chosen_by(apply.inputs[0]):
+            for tensor, when in zip(apply.inputs[1:], (1, 0), strict=True):
+                if id(tensor) in relevant and phase in (None, when):
+                    arrived.add(tensor, cotangents[id(apply.outputs[0])], when)
+            continue
+        for tensor, g in _pull_back(apply, cotangents, relevant, wanted):
+            arrived.add(tensor, g, phase)
+    return [arrived.of(tensor) if id(tensor) in relevant and tensor in arrived else None for tensor in wrt]
 
-    def add(tensor: Tensor, g: Tensor) -> None:
+
+class _Cotangents:
+    """The cotangents of tensors, as far as they have arrived: in either learning phase (None), or only in 0 or 1.
+
+    What lies behind the branch that a phase does not take has no cotangent in it, where a rule like `where`'s would
+    pull zeros back: the plan would compute them, and 0 * nan is nan.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[int, dict[int | None, Tensor]] = {}
+        self._phase: Tensor | None = None
+
+    def __contains__(self, tensor: Tensor) -> bool:
+        return id(tensor) in self._of
+
+    def chosen_by(self, phase: Tensor) -> bool:
+        """Whether `phase` is the one that tells cotangents apart, which the first to be met is."""
+        self._phase = phase if self._phase is None else self._phase
+        return self._phase is phase
+
+    def add(self, tensor: Tensor, g: Tensor, phase: int | None = None) -> None:
+        from lamina.ops.elementwise import cast
+        from lamina.ops.shape import sum_to_like
+
         if g.dtype != tensor.dtype:
             g = cast(g, dtype=tensor.dtype)
         if None in (*g.shape, *tensor.shape) or g.shape != tensor.shape:
             g = sum_to_like(g, tensor)
-        known = cotangents.get(id(tensor))
-        cotangents[id(tensor)] = g if known is None else known + g
+        known = self._of.setdefault(id(tensor), {})
+        known[phase] = known[phase] + g if phase in known else g
 
-    for apply in reversed(order):
-        if not any(id(output) in cotangents and id(output) in relevant for output in apply.outputs):
-            continue
-        if not any(id(tensor) in relevant for tensor in apply.inputs):
-            continue
-        for tensor, g in _pull_back(apply, cotangents, relevant, wanted):
-            add(tensor, g)
-    return [cotangents.get(id(tensor)) if id(tensor) in relevant else None for tensor in wrt]
+    def at(self, tensors: Sequence[Tensor]) -> tuple[dict[int, Tensor], int | None]:
+        """The cotangents of the outputs of an op, by id, and the phase that all of them have come in."""
+        here = [tensor for tensor in tensors if tensor in self]
+        phases = {phase for tensor in here for phase in self._of[id(tensor)]}
+        if len(phases) == 1:
+            (phase,) = phases
+            return {id(tensor): self._of[id(tensor)][phase] for tensor in here}, phase
+        return {id(tensor): self.of(tensor) for tensor in here}, None
+
+    def of(self, tensor: Tensor) -> Tensor:
+        """The whole cotangent, whatever the phase."""
+        from lamina.ops.nn import phase_switch
+        from lamina.ops.shape import zeros_like
+
+        known = self._of[id(tensor)]
+        if known.keys() == {None}:
+            return known[None]
+        assert self._phase is not None
+        parts = [[known[key] for key in (None, phase) if key in known] for phase in (1, 0)]
+        return phase_switch(
+            self._phase,
+            *(functools.reduce(operator.add, some) if some else zeros_like(tensor) for some in parts),
+        )
 
 
 def _pull_back(

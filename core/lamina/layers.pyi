@@ -101,7 +101,6 @@ Convolution1D = Conv1D
 Convolution2D = Conv2D
 Convolution2DTranspose = Conv2DTranspose
 Convolution3D = Conv3D
-Convolution3DTranspose = Conv3DTranspose
 Deconv2D = Conv2DTranspose
 Deconv3D = Conv3DTranspose
 Deconvolution2D = Conv2DTranspose

@@ -155,15 +155,15 @@ class Op:
         return Apply(self, inputs, attrs, self.specs(inputs, attrs)).outputs
 
     def specs(self, inputs: Sequence[Tensor], attrs: dict[str, Any]) -> Sequence[Spec]:
-        """The specs of the outputs.  An impossible shape raises ValueError naming op, layer and shapes."""
+        """The specs of the outputs.  An impossible shape or attribute raises an error naming op, layer and shapes."""
         try:
             specs = self.infer(*[tensor.spec for tensor in inputs], **attrs)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             from lamina.tensor import _scope
 
             where = "/".join(_scope.get())
             shapes = ", ".join(str(tensor.spec) for tensor in inputs)
-            raise ValueError(f"{where + ': ' if where else ''}{self.name} of {shapes}: {error}") from error
+            raise type(error)(f"{where + ': ' if where else ''}{self.name} of {shapes}: {error}") from error
         return (specs,) if isinstance(specs, Spec) else tuple(specs)
 
 
@@ -250,6 +250,12 @@ def as_tensor(value: Any, dtype: str | None = None) -> Tensor:
     if constant.value.dtype.kind == "O":
         raise TypeError(f"expected a tensor, an array or a number, met {value!r}")
     return constant
+
+
+def as_float(value: Any) -> Tensor:
+    """`value` as a tensor of floats: integers and booleans become floatx, floats keep their type."""
+    tensor = as_tensor(value)
+    return tensor if np.dtype(tensor.dtype).kind == "f" else as_tensor(tensor, config.floatx())
 
 
 def _is_fraction(value: Any) -> bool:

@@ -370,6 +370,120 @@ def test_hard_sigmoid_and_relu_at_their_corners():
     assert_allclose(K.eval(K.relu(K.constant([5.0, 7.0]), max_value=6)), [5, 6])
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+@pytest.mark.parametrize("max_value", [None, 2.0, 0.5, -1.0])
+@pytest.mark.parametrize("threshold", [0.0, 1.0, -1.0])
+def test_relu_is_its_formula(alpha, max_value, threshold):
+    x = np.array([-3, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3], "float32")
+    slope = np.where(x > threshold, x, alpha * (x - threshold))
+    expected = slope if max_value is None else np.where(x >= max_value, max_value, slope)
+    found = K.eval(K.relu(K.constant(x), alpha=alpha, max_value=max_value, threshold=threshold))
+    assert_allclose(found, expected, rtol=1e-6)
+
+
+WHOLE = np.array([[1, 0, 3], [0, 2, 1], [1, 1, 0], [2, 0, 0]])
+ONES = np.ones(3, "float32")
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        K.softmax,
+        K.l2_normalize,
+        K.var,
+        lambda x: K.l2_normalize(x, axis=1),
+        lambda x: K.relu(x, alpha=0.5, threshold=1.0),
+        lambda x: K.relu(x, max_value=1.5),
+        lambda x: K.clip(x, 0.5, 1.5),
+        lambda x: K.in_train_phase(K.dropout(x, 0.0), x, training=1),
+        lambda x: K.categorical_crossentropy(WHOLE, x, from_logits=True),
+        lambda x: K.sparse_categorical_crossentropy([0, 1, 2, 0], x, from_logits=True),
+        lambda x: K.binary_crossentropy(WHOLE > 1, x, from_logits=True),
+        lambda x: K.batch_normalization(x, ONES, ONES + 1, ONES, ONES, epsilon=0.1),
+        lambda x: K.normalize_batch_in_training(x, ONES, ONES, [0])[0],
+        lambda x: K.normalize_batch_in_training(x, None, None, [0])[2],
+    ],
+)
+def test_integers_are_computed_as_floats(f, dtype):
+    whole = WHOLE.astype(dtype)
+    found, expected = f(K.constant(whole, dtype)), f(K.constant(whole.astype("float32")))
+    assert found.dtype == expected.dtype == "float32"
+    assert_allclose(K.eval(found), K.eval(expected), rtol=1e-6)
+
+
+def test_crossentropy_of_half_floats_is_finite():
+    sure = K.constant([0.0, 1.0, 0.0, 1.0], "float16")
+    found = K.eval(K.binary_crossentropy(K.constant([1.0, 0.0, 0.0, 1.0], "float16"), sure))
+    assert np.isfinite(found).all()
+    assert (found[:2] > 5).all()
+    assert (abs(found[2:]) < 0.01).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (2, 0, 3), (0, 0)])
+@pytest.mark.parametrize("known", [False, True])
+def test_the_softmax_of_nothing_is_nothing(shape, known):
+    x = K.placeholder(shape if known else (None,) * len(shape))
+    y = K.softmax(x)
+    found, gradient = K.function([x], [y, *K.gradients(K.sum(y * 2), [x])])([np.zeros(shape)])
+    assert found.shape == gradient.shape == shape
+
+
+def test_sizes_that_are_known_have_a_value():
+    assert K.eval(K.shape(K.placeholder((2, 4, 5)))).tolist() == [2, 4, 5]
+    assert K.eval(K.shape(K.constant(1.0))).tolist() == []
+    assert K.shape(K.placeholder((2, 4))).dtype == "int32"
+    with pytest.raises(ValueError, match="placeholder"):
+        K.eval(K.shape(K.placeholder((None, 4))))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_volumes_are_padded_and_enlarged_in_both_layouts(data_format):
+    x = np.arange(2 * 3 * 4 * 2 * 2, dtype="float32").reshape(2, 3, 4, 2, 2)
+    last = data_format == "channels_last"
+    given = K.constant(x if last else np.moveaxis(x, -1, 1))
+
+    def back(y):
+        return K.eval(y) if last else np.moveaxis(K.eval(y), 1, -1)
+
+    padded = K.spatial_3d_padding(given, ((1, 0), (0, 2), (1, 1)), data_format)
+    assert_allclose(back(padded), np.pad(x, ((0, 0), (1, 0), (0, 2), (1, 1), (0, 0))))
+    larger = K.resize_volumes(given, 2, 1, 3, data_format)
+    assert_allclose(back(larger), x.repeat(2, 1).repeat(3, 3))
+
+
+def test_axes_of_a_batch_of_products_may_be_of_numpy():
+    x, y = K.ones((2, 3)), K.ones((2, 3))
+    assert K.int_shape(K.batch_dot(x, y, axes=np.int64(1))) == (2, 1)
+    assert K.int_shape(K.batch_dot(x, y, axes=np.array([1, 1]))) == (2, 1)
+
+
+def test_gathered_positions_may_be_of_any_type():
+    table = np.arange(8, dtype="float32").reshape(4, 2)
+    for dtype in ("uint8", "int16", "int64", "uint64", "float16", "float32", "float64"):
+        where = K.placeholder((None, 2), dtype=dtype)
+        found = K.function([where], [K.gather(K.constant(table), where)])([np.array([[3, 0]], dtype)])[0]
+        assert_allclose(found, table[[[3, 0]]])
+    assert_allclose(K.eval(K.gather(K.constant(table), K.constant([-0.5, 2.9]))), table[[0, 2]])
+    assert_allclose(K.eval(K.gather(K.constant(table), K.constant([True, False], "bool"))), table[[1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "index"),
+    [
+        ("int32", -1), ("int64", 2**32), ("int64", -(2**32)), ("uint64", 2**63), ("uint8", 4),
+        ("float32", 4), ("float32", -1), ("float32", np.nan), ("float64", np.inf), ("float64", -1e300),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("known", [False, True])
+def test_a_position_that_is_none_is_an_error_when_computed(dtype, index, known):
+    table = K.placeholder((4 if known else None, 2))
+    where = K.placeholder((None,), dtype=dtype)
+    run = K.function([table, where], [K.gather(table, where)])
+    with pytest.raises(IndexError, match="out of range"):
+        run([np.zeros((4, 2)), np.array([0, index], dtype)])
+
+
 def test_rounding_goes_to_the_even_neighbour():
     assert K.eval(K.round(K.constant([0.5, 1.5, 2.5]))).tolist() == [0, 2, 2]
 
@@ -501,11 +615,69 @@ IMAGE = K.placeholder((None, 4, 4, 3))
             "class number 3",
         ),
         (lambda: X[:, 5], "index 5"),
+        (lambda: K.set_epsilon(-1), "epsilon .* -1"),
+        (lambda: K.set_epsilon(np.nan), "epsilon .* nan"),
+        (lambda: K.variable([[1], [1, 2]]), "array of numbers"),
+        (lambda: K.variable("a"), "array of numbers.* 'a'"),
+        (lambda: K.constant("a"), "array of numbers.* 'a'"),
+        (lambda: K.constant([1, 2, 3], shape=(2, 2)), r"shape \(3,\) .* \(2, 2\)"),
+        (lambda: K.placeholder((-1, 2)), "0 or more, None where unknown"),
+        (lambda: K.zeros((-1, 2)), "0 or more"),
+        (lambda: K.reshape(X, (-2, 3)), "0 or more, or -1"),
+        (lambda: K.concatenate([]), "list of one or more tensors"),
+        (lambda: K.concatenate(X), "list of one or more tensors"),
+        (lambda: K.stack([]), "list of one or more tensors"),
+        (lambda: K.repeat(X, -1), "n is a whole number from 0 on, met -1"),
+        (lambda: K.repeat_elements(X, 1.5, 1), "rep is a whole number from 0 on, met 1.5"),
+        (lambda: K.resize_images(IMAGE, 0, 2, "channels_last"), "whole number from 1 on, met 0"),
+        (lambda: K.one_hot(K.constant([1], "int32"), -1), "num_classes is a whole number"),
+        (lambda: K.temporal_padding(K.zeros((2, 3, 4)), (-1, 0)), "pair of whole numbers"),
+        (lambda: K.temporal_padding(K.zeros((2, 3, 4)), 3), "pair of whole numbers"),
+        (lambda: K.spatial_2d_padding(IMAGE, ((1, 1, 1), (1, 1))), "pair of whole numbers"),
+        (lambda: K.spatial_2d_padding(IMAGE, ((1, 1),)), "1 pairs"),
+        (lambda: K.in_top_k(X, X, 1), r"\(batch, classes\)"),
+        (lambda: K.categorical_crossentropy(K.zeros((2, 4)), X), "3 classes and the target 4"),
+        (lambda: K.normalize_batch_in_training(X, K.ones((4,)), None, [0]), r"gamma of shape \(4,\)"),
+        (lambda: K.random_normal((None, 2)), r"K.shape\(x\)\[0\]"),
+        (lambda: K.random_uniform((-1, 2)), "sizes of a draw"),
+        (lambda: K.dropout(X, "half"), "rate='half'"),
+        (lambda: K.softmax(X, 5), "axis=5"),
     ],
 )
 def test_errors_say_what_is_wrong(wrong, message):
     with pytest.raises(ValueError, match=message):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: K.sum(X, axis="rows"), "axis='rows' is no axis"),
+        (lambda: K.sum(X, axis=1.5), "axis=1.5 is no axis"),
+        (lambda: K.argmax(X, axis=None), "axis=None is no axis"),
+        (lambda: K.softmax(X, "last"), "axis='last' is no axis"),
+        (lambda: K.clip(X, "low", 1), "bounds of clip .*'low'"),
+        (lambda: K.zeros((None, 2)), "whole numbers; met"),
+        (lambda: K.zeros(3), r"tuple of sizes, such as .* met 3"),
+        (lambda: K.placeholder("ab"), "tuple of sizes, such as .* met 'ab'"),
+        (lambda: K.placeholder((1.5, 2)), "whole numbers or None; met"),
+        (lambda: K.update(K.constant(1.0), 2), "only a variable"),
+        (lambda: K.gradients(None, [X]), "met None"),
+        (lambda: K.random_normal((2,), dtype="foo"), "name of a type of numbers.*'foo'"),
+        (lambda: K.variable(None), "met None"),
+        (lambda: K.eval(None), "None"),
+    ],
+)
+def test_what_is_of_a_wrong_type_is_told_so(wrong, message):
+    with pytest.raises(TypeError, match=message):
+        wrong()
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "one", float("nan")])
+@pytest.mark.parametrize("f", [K.random_uniform, K.random_normal, K.random_binomial, K.truncated_normal])
+def test_a_seed_is_a_whole_number(f, seed):
+    with pytest.raises(ValueError, match="a seed is a whole number"):
+        f((2,), seed=seed)
 
 
 def test_an_error_names_the_layer():

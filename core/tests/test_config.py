@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +76,15 @@ def test_the_home_directory_is_where_keras_looks(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert homes({}) == [tmp_path / ".keras", tmp_path / ".lamina"]
+
+
+def test_a_user_without_a_home_has_the_root(monkeypatch):
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nobody)
+    assert homes({}) == [Path("/.keras"), Path("/.lamina")]
+    assert settings({})["floatx"] == "float32"
 
 
 def test_keras_backend_chooses_the_name_that_is_answered(environ):

@@ -182,6 +182,18 @@ def test_an_argument_with_no_form_in_json_is_named():
         Functional(print).get_config()
 
 
+def test_a_config_with_no_form_in_json_names_its_layer_when_written():
+    class Strange(Layer):
+        def get_config(self):
+            return {**super().get_config(), "thing": object()}
+
+    x = Input((2,))
+    inner = Model(x, Strange(name="strange")(x), name="inner")
+    for model in (inner, Model(x, inner(x), name="outer")):
+        with pytest.raises(TypeError, match=r"strange: it holds <object.*let get_config return plain data"):
+            model.to_json()
+
+
 def test_a_constructor_without_kwargs_is_told_to_take_them():
     class Closed(Layer):
         def __init__(self, units):

@@ -119,6 +119,9 @@ def test_input_shape_comes_with_or_without_the_batch_axis():
     assert not hasattr(Dense(1), "batch_input_shape")
     with pytest.raises(TypeError, match=r"dense_5: input_shape: a shape is a tuple .* met 3"):
         Dense(1, input_shape=3)
+    for size, error in ((0, ValueError), (-1, ValueError), (2.5, ValueError), ("8", TypeError)):
+        with pytest.raises(error, match=rf"dense_\d+: batch_size .* met {size!r}"):
+            Dense(1, input_shape=(3,), batch_size=size)
 
 
 # ---- call
@@ -471,6 +474,9 @@ def test_a_shared_layer_points_to_its_nodes():
         ValueError, match="the output of shared at node 3, but the layer has only 3 inbound nodes"
     ):
         layer.get_output_at(3)
+    assert layer.get_output_at(-2) is z and layer.get_input_shape_at(-1) == (None, 4, 2)
+    with pytest.raises(ValueError, match="at node -4, but the layer has only 3 inbound nodes"):
+        layer.get_input_at(-4)
 
 
 def test_a_layer_never_called_says_so():

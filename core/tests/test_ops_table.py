@@ -146,6 +146,7 @@ SAMPLES = {
         Sample((2, 3), np.array([3], "int32"))],
     "pad": [Sample((2, 3), padding=((1, 0), (0, 2))), Sample((2, 3), padding=((1, 1), (0, 0)), value=3)],
     "gather": [Sample((3, 4), INTS, axis=0), Sample((2, 3), INTS, axis=1), Sample((3,), np.array(2), axis=0)],
+    "whole_positions": [Sample(np.array([[0.0, 2.9], [1.0, -0.5]]), size=3), Sample(np.array([7.0]), size=None)],
     "scatter_add": [
         Sample((2, 2, 4), INTS, (3, 4), axis=0), Sample((2, 2, 2), INTS, (2, 3), axis=1),
         Sample((6, 2), np.array([1, 0, 1, 1, 2, 0]), (4, 2), axis=0),

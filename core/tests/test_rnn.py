@@ -392,9 +392,20 @@ def test_unrolling_needs_a_length():
         K.rnn(adding, K.placeholder((2, None, 4)), [K.zeros((2, 4))], unroll=True)
 
 
-def test_a_mask_of_one_axis_is_refused():
-    with pytest.raises(ValueError, match="mask of rnn"):
-        K.rnn(adding, K.placeholder((2, 3, 4)), [K.zeros((2, 4))], mask=K.placeholder((2,)))
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 4), (2, 3, 1, 4)])
+@pytest.mark.parametrize("unroll", [False, True])
+def test_a_mask_is_one_number_for_each_step(shape, unroll):
+    with pytest.raises(ValueError, match=r"mask of rnn .* met shape \(2"):
+        K.rnn(adding, K.placeholder((2, 3, 4)), [K.zeros((2, 4))], mask=K.placeholder(shape), unroll=unroll)
+
+
+@pytest.mark.parametrize("unroll", [False, True])
+@pytest.mark.parametrize(
+    "answer", [lambda x, s: x, lambda x, s: None, lambda x, s: (x, x), lambda x, s: (x, s, s)]
+)
+def test_a_step_answers_an_output_and_a_list_of_states(answer, unroll):
+    with pytest.raises(ValueError, match="answers an output and the list of new states, met"):
+        K.rnn(answer, K.placeholder((2, 3, 4)), [K.zeros((2, 4))], unroll=unroll)
 
 
 def test_a_step_answers_as_many_states_as_it_was_given():

@@ -3,7 +3,7 @@
 import pytest
 
 from lamina.saving import DamagedFile
-from lamina.saving.dialect import is_keras_2, translated, translated_training, widened
+from lamina.saving.dialect import in_keras_2, is_keras_2, translated, translated_training, widened
 
 
 @pytest.mark.parametrize("version", ["2.2.4", "2.0.8", "2.1", "1.2.2", None])
@@ -269,3 +269,69 @@ def test_other_configs_are_not_widened():
     )
     for config in (old, model, {"class_name": "Sequential", "config": {"name": "empty", "layers": []}}):
         assert widened(config) == config
+
+
+# --- what has another meaning now -------------------------------------------------------------------------------------
+
+
+def test_the_hard_sigmoid_of_keras_3_is_marked_as_its_own():
+    config = {
+        "class_name": "Sequential",
+        "config": {
+            "layers": [
+                {"class_name": "LSTM", "config": {"activation": "tanh", "recurrent_activation": "hard_sigmoid"}},
+                {"class_name": "Dense", "config": {"name": "hard_sigmoid", "activation": {
+                    "class_name": "function", "config": "hard_sigmoid", "registered_name": "hard_sigmoid"}}},
+            ]
+        },
+    }  # fmt: skip
+    lstm, dense = in_keras_2(config, "3.15.1")["config"]["layers"]
+    assert lstm["config"] == {"activation": "tanh", "recurrent_activation": "keras>hard_sigmoid"}
+    assert dense["config"] == {"name": "hard_sigmoid", "activation": "keras>hard_sigmoid"}
+    for version in ("2.15.0", "2.2.4", "", None):
+        lstm, _ = in_keras_2(config, version)["config"]["layers"]
+        assert lstm["config"]["recurrent_activation"] == "hard_sigmoid"
+
+
+def test_bilinear_upsampling_of_later_kerases_warns():
+    config = {"class_name": "UpSampling2D", "config": {"name": "up", "interpolation": "bilinear"}}
+    with pytest.warns(UserWarning, match="'up' was written by a Keras whose bilinear"):
+        assert in_keras_2(config, "2.15.0") == config
+    config["config"]["interpolation"] = "nearest"
+    assert in_keras_2(config, "2.15.0") == config
+
+
+def test_what_classes_took_from_their_base_is_dropped():
+    separable = {
+        "class_name": "SeparableConv1D",
+        "config": {"filters": 2, "kernel_initializer": {}, "kernel_constraint": 3},
+    }
+    assert translated(separable)["config"] == {"filters": 2}
+    local = {"class_name": "LocallyConnected2D", "config": {"implementation": 1}}
+    assert translated(local)["config"] == {}
+    for config in ({"implementation": 2}, {"kernel_initializer": "zeros"}):
+        kept = {"class_name": "LocallyConnected2D", "config": config}
+        assert translated(kept) == kept
+
+
+def test_bidirectional_layers_of_later_kerases_are_masked_as_those_of_keras_2():
+    inner = {"class_name": "LSTM", "config": {"units": 2, "zero_output_for_mask": True}}
+    config = {"class_name": "Bidirectional", "config": {"layer": inner, "backward_layer": inner}}
+    layer = {"class_name": "LSTM", "config": {"units": 2}}
+    assert translated(config)["config"] == {"layer": layer}
+    assert translated(inner) == inner  # by itself it would be another layer
+    assert translated({**config, "config": {"layer": None}})["config"] == {"layer": None}
+
+
+def test_spatial_dropout_loses_what_keras_3_does_not_take():
+    config = {"rate": 0.2, "noise_shape": None, "trainable": True, "seed": None}
+    described = {"class_name": "SpatialDropout2D", "config": config}
+    assert widened(described)["config"] == {"rate": 0.2, "seed": None}
+    frozen = {"class_name": "SpatialDropout2D", "config": {"trainable": False}}
+    assert widened(frozen) == frozen
+    assert widened({**described, "class_name": "Dropout"})["config"] == config
+
+
+def test_the_decay_of_nadam_is_that_of_its_schedule():
+    found = translated_training({"optimizer_config": {"class_name": "Nadam", "config": {"decay": 0.004}}}, [])
+    assert found["optimizer_config"]["config"] == {"schedule_decay": 0.004}

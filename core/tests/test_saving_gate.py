@@ -39,6 +39,11 @@ def test_depth_is_bounded(levels):
         parse_json("[" * levels + "]" * levels, "model.h5")
 
 
+def test_a_name_given_twice_is_damage():
+    with pytest.raises(DamagedFile, match="it has the name 'a' twice"):
+        parse_json('{"b": {"a": 1, "c": 2, "a": 1}}', "f")
+
+
 def test_the_deepest_config_comes_through():
     check_config(nested(gate.DEEPEST - 1), "f")
     with pytest.raises(UnsafeFile):

@@ -239,6 +239,14 @@ def test_training_goes_on_exactly_where_it_stopped(path):
     np.testing.assert_array_equal(model.evaluate(X, Y, verbose=0), other.evaluate(X, Y, verbose=0))
 
 
+def test_weighted_metrics_come_back(path):
+    model = sequential(False)
+    model.compile(Momentum(), squares, metrics=[worst], weighted_metrics=[worst])
+    save_model(model, path)
+    other = load_model(path, OBJECTS)
+    assert other.weighted_metrics == [worst] and other.metrics_names == model.metrics_names
+
+
 def test_losses_weights_and_metrics_of_several_outputs_come_back(path):
     model = branched()
     losses, parts = {"main": squares, "aux": worst}, {"main": 1.0, "aux": 0.5}
@@ -485,6 +493,30 @@ def test_open_files_groups_and_streams_serve_as_paths(path):
         save_model(model, 3)
 
 
+def test_an_open_group_is_saved_to_again_and_again(path):
+    """What the model before left is gone, and what is not a model's stays."""
+    with h5py.File(path, "w") as file:
+        file["mine"] = X
+        for compiled in (True, False):
+            model = sequential(compiled)
+            if compiled:
+                model.train_on_batch(X, Y)
+            save_model(model, file)
+            same(model, load_model(file, OBJECTS, compile=compiled))
+        assert set(file) == {"mine", "model_weights"} and "training_config" not in file.attrs
+        group = file.create_group("weights")
+        for model in (branched(), sequential(False)):
+            save_weights(model, group)
+            load_weights(model, group)
+        assert set(group) == {layer.name for layer in model.layers}
+        for save, to in ((save_model, file), (save_weights, group)):
+            with pytest.raises(FileExistsError, match="A model in .*model.h5 already exists"):
+                save(model, to, overwrite=False)
+        save_weights(model, file.create_group("new"), overwrite=False)
+    with h5py.File(path, "r") as file, pytest.raises(ValueError, match="open for reading only.* mode 'a'"):
+        save_model(model, file)
+
+
 def test_an_existing_file_is_kept_without_a_terminal_to_ask_on(path, monkeypatch):
     model = sequential(False)
     path.write_text("mine")
@@ -657,7 +689,7 @@ def test_reshape_takes_the_same_numbers_in_another_shape(path):
 def test_a_layer_converts_what_other_writers_keep_in_another_form(path):
     class Flipped(Affine):
         def weights_from_file(self, arrays, backend, keras_version):
-            assert keras_version == "2.2.4"
+            assert keras_version == ("2.2.4" if backend else "1")
             return [arrays[0][::-1], arrays[1]] if backend == "theano" else arrays
 
     def make():
@@ -672,6 +704,53 @@ def test_a_layer_converts_what_other_writers_keep_in_another_form(path):
     load_weights(other, path)
     np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0][::-1])
     np.testing.assert_array_equal(other.get_weights()[1], model.get_weights()[1])
+    with h5py.File(path, "r+") as file:
+        del file.attrs["backend"], file.attrs["keras_version"]  # of which Keras 1 knew nothing
+    load_weights(other, path)
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+
+
+def test_layers_that_share_weights_convert_them_once(path):
+    class Negative(Affine):
+        def weights_from_file(self, arrays, backend, keras_version):
+            return [-array for array in arrays]
+
+    class Around(Layer):
+        def __init__(self, layer, **kwargs):
+            super().__init__(**kwargs)
+            self.trainable_weights = layer.weights
+
+        def weights_from_file(self, arrays, backend, keras_version):
+            return [-array for array in arrays]
+
+        def call(self, inputs):
+            return inputs * 1.0
+
+    x = Input((3,))
+    layer = Negative(3)
+    model = Sequential([Model(x, Around(layer)(layer(x)))])
+    randomised(model)
+    before = model.get_weights()
+    save_weights(model, path)
+    load_weights(model, path)
+    for array, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(array, -old)
+
+
+def test_a_conversion_that_fails_changes_nothing_and_names_the_file(path):
+    class Picky(Affine):
+        def weights_from_file(self, arrays, backend, keras_version):
+            if self.units == 2:
+                raise KeyError("gate")
+            return arrays
+
+    model = Sequential([Affine(4, input_shape=(3,)), Picky(2)])
+    save_weights(randomised(model), path)
+    other = Sequential([Affine(4, input_shape=(3,)), Picky(2)])
+    for by_name in (True, False):
+        with pytest.raises(DamagedFile, match="model.h5.*KeyError: 'gate'"):
+            load_weights(model if by_name else other, path, by_name=by_name, skip_mismatch=by_name)
+    assert np.all(other.layers[0].get_weights()[0] == 1)
 
 
 # --- what a file may name ---------------------------------------------------------------------------------------------
@@ -827,6 +906,15 @@ def test_what_is_listed_and_not_there_is_damage(path, missing):
         del file["model_weights" + missing]
     with pytest.raises(DamagedFile, match=r"model.h5"):
         load_model(path, OBJECTS, compile=False)
+
+
+def test_weights_in_the_layout_of_keras_3_are_told_from_others(path):
+    with h5py.File(path, "w") as file:
+        file["layers/dense/vars/0"] = X
+    with pytest.raises(
+        DamagedFile, match="model.h5 .* looks like a .weights.h5 of Keras 3.* Save the whole model"
+    ):
+        load_weights(sequential(False), path)
 
 
 def test_a_file_of_something_else_is_no_model(path):

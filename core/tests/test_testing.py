@@ -191,7 +191,29 @@ class Careless(Mirrored):
         return K.reverse(inputs, -1)
 
 
+class Kept(Mirrored):
+    """Needs to know how many samples there are."""
+
+    def build(self, input_shape):
+        self.seen = self.add_weight("seen", input_shape[:1], initializer="zeros", trainable=False)
+        super().build(input_shape)
+
+
+class Anonymous(Scale):
+    def get_config(self):
+        return {"start": self.start}
+
+
+class Prepared(Scale):
+    """Declares an argument that every layer has."""
+
+    def __init__(self, start=1.0, weights=None, **kwargs):
+        super().__init__(start, weights=weights, **kwargs)
+
+
 def test_config():
+    layers.check_config(Case(Prepared, shape=(4,), kind="layers"))
+    caught(layers.check_config, "layers", Anonymous, "also name")
     caught(layers.check_config, "layers", Forgetful, "start")
     caught(layers.check_config, "layers", Unwritable, "plain data")
     caught(layers.check_config, "layers", Reverting, "made from the config")
@@ -223,6 +245,7 @@ def test_weights():
 
 def test_data_format():
     layers.check_data_format(Case(Mirrored, shape=(5, 5, 2), kind="layers"))
+    layers.check_data_format(Case(Kept, shape=(5, 5, 2), batch=2, kind="layers"))
     caught(layers.check_data_format, "layers", Careless, "channels_first", shape=(5, 5, 2))
 
 

@@ -213,6 +213,27 @@ def test_masked_steps_count_for_nothing():
     assert model.evaluate(np.zeros_like(data), ones, verbose=0) == [0, 0]
 
 
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("mode", [None, "temporal"])
+def test_samples_of_no_steps_have_no_loss_and_move_no_weight(masked, mode):
+    x = Input(shape=(None, 2))
+    model = Model(x, Scale()(Skip()(x) if masked else x))
+    model.compile(Sgd(), squared, sample_weight_mode=mode)
+    nothing = np.zeros((3, 0, 2), "float32")
+    weights = np.ones((3, 0)) if mode else np.ones(3)
+    assert model.evaluate(nothing, nothing, verbose=0) == 0
+    assert model.train_on_batch(nothing, nothing) == 0
+    assert model.train_on_batch(nothing, nothing, sample_weight=weights) == 0
+    assert model.get_weights() == [1]
+
+
+def test_of_an_output_without_numbers_there_is_no_loss():
+    x = Input(shape=(3, 0))
+    model = Model(x, Scale(name="none")(x))
+    with pytest.raises(ValueError, match=r"none: the output has shape \(None, 3, 0\).*loss=None"):
+        model.compile(Sgd(), squared)
+
+
 def test_temporal_weights_are_one_a_step():
     x = Input(shape=(2, 1))
     model = Model(x, Scale()(x))

@@ -312,6 +312,25 @@ def test_evaluate_and_predict_generators():
     assert_array_equal(model.predict_generator(iter([X[:2], X[2:]]), 2), X)
 
 
+def test_a_part_of_a_batch_counts_as_a_step():
+    """steps_per_epoch=len(x) / batch_size, which is 2.5 here, asks for three."""
+    data, model = Batches(), scale_model()
+    assert model.evaluate_generator(data, len(X) / 2) == pytest.approx(11)
+    assert sorted(data.asked) == [0, 1, 2]
+    assert len(model.predict_generator(Batches(), 0.5)) == 2
+    for steps in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="steps_per_epoch must be at least 1"):
+            model.fit_generator(Batches(), steps)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_steps_over_arrays_leave_no_room_for_a_batch_size(method):
+    data = (X,) if method == "predict" else (X, Y)
+    steps = {"steps_per_epoch" if method == "fit" else "steps": 2}
+    with pytest.raises(ValueError, match="steps.*=2 takes the whole of the data.*batch_size=4"):
+        getattr(scale_model(), method)(*data, batch_size=4, **steps)
+
+
 def test_validation_may_be_a_stream():
     model = scale_model(lr=0.0)
     history = model.fit_generator(Batches(), epochs=2, verbose=0, validation_data=Batches())

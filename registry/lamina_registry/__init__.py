@@ -4,7 +4,13 @@ Importing this package reads nothing; plugins are discovered when the first name
 """
 
 from lamina_registry.catalogue import Catalog, Offer, catalog, lookup, names, register, registered_name
-from lamina_registry.custom_objects import CustomObjectScope, custom_object_scope, get_custom_objects
+from lamina_registry.custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    note_named,
+    objects_named,
+)
 from lamina_registry.errors import AmbiguousName, PluginError, PluginWarning, UnknownName, shown
 from lamina_registry.facade import facade, verbs
 from lamina_registry.hookspecs import API, KINDS, hookimpl
@@ -34,6 +40,8 @@ __all__ = [
     "known_names",
     "lookup",
     "names",
+    "note_named",
+    "objects_named",
     "register",
     "registered_name",
     "serialize",

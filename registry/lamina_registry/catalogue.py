@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina_registry.custom_objects import get_custom_objects
+from lamina_registry.custom_objects import get_custom_objects, note_named
 from lamina_registry.errors import AmbiguousName, PluginError, shown, summary
 from lamina_registry.hookspecs import KINDS
 from lamina_registry.known import known_names, noun, unknown
@@ -233,7 +233,9 @@ def registered_name(kind: str, obj: Any) -> str:
     thing = obj if hasattr(obj, "__name__") else type(obj)
     offer = catalog().offer_of(kind, thing)
     if offer is None:
-        return thing.__name__
+        name: str = thing.__name__
+        note_named(name, thing)
+        return name
     well_known = offer.package in (CUSTOM, known_names().get(kind, {}).get(offer.name))
     alone = len(catalog().offers(kind, offer.name)) == 1
     return offer.name if well_known and alone else f"{offer.package}>{offer.name}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -50,4 +51,31 @@ def get_custom_objects() -> CustomObjects:
     return _scopes.get()[-1]
 
 
+@contextlib.contextmanager
+def objects_named() -> Iterator[CustomObjects]:
+    """Collects, by name, the things that configs written in this block name and no plugin offers.
+
+    They are the custom objects without which these configs cannot be read.
+    """
+    objects: CustomObjects = {}
+    outer = _named.set(objects)
+    try:
+        yield objects
+    finally:
+        _named.reset(outer)
+
+
+def note_named(name: str, thing: Any) -> None:
+    """Says that a config names a thing that no plugin offers.
+
+    Raises ValueError inside `objects_named` where the name stands for another thing already.
+    """
+    objects = _named.get()
+    if objects is not None and objects.setdefault(name, thing) is not thing:
+        raise ValueError(
+            f"{objects[name]!r} and {thing!r} are both called {name!r}, and a config could mean either: rename one"
+        )
+
+
+_named: ContextVar[CustomObjects | None] = ContextVar("lamina_objects_named", default=None)
 _scopes: ContextVar[tuple[CustomObjects, ...]] = ContextVar("lamina_custom_objects", default=({},))

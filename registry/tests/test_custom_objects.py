@@ -4,7 +4,13 @@ import threading
 
 import pytest
 
-from lamina_registry import CustomObjectScope, custom_object_scope, get_custom_objects
+from lamina_registry import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    objects_named,
+    registered_name,
+)
 
 
 def test_a_scope_adds_names_and_takes_them_back():
@@ -68,3 +74,19 @@ def test_a_scope_can_be_entered_again_and_by_several_threads():
 def test_custom_objects_are_dicts():
     with pytest.raises(TypeError, match="dict from names to objects"):
         CustomObjectScope(["a"])
+
+
+def test_what_configs_name_and_no_plugin_offers_is_collected():
+    def mine(x):
+        return x
+
+    other = type("mine", (), {})
+    assert registered_name("losses", mine) == "mine"  # outside, nobody asks
+    with objects_named() as outer:
+        registered_name("losses", mine)
+        with objects_named() as inner:
+            registered_name("metrics", other)
+        registered_name("metrics", mine)
+        with pytest.raises(ValueError, match="are both called 'mine'"):
+            registered_name("layers", other)
+    assert outer == {"mine": mine} and inner == {"mine": other}

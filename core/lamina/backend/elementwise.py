@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from lamina import config
-from lamina.op import as_tensor
+from lamina.op import as_float, as_tensor
 from lamina.ops import elementwise as e
 from lamina.tensor import Tensor
 
@@ -64,8 +64,10 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Tensor:
         capped = x if max_value is None else e.minimum(x, max_value)
         return capped if min_value is None else e.maximum(capped, min_value)
     bounds = [None if bound is None else np.asarray(bound).item() for bound in (min_value, max_value)]
-    if np.dtype(x.dtype).kind != "f" and any(isinstance(bound, float) for bound in bounds):
-        x = e.cast(x, dtype=config.floatx())
+    if not all(isinstance(bound, Real | None) for bound in bounds):
+        raise TypeError(f"the bounds of clip are numbers or None; met {min_value!r} and {max_value!r}")
+    if any(isinstance(bound, float) for bound in bounds):
+        x = as_float(x)
     return e.clip(x, low=bounds[0], high=bounds[1])
 
 

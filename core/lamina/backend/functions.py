@@ -10,6 +10,7 @@ import numpy as np
 from lamina import gradient
 from lamina.backend.slices import fetching, with_slices
 from lamina.function import Function, Update
+from lamina.op import as_tensor
 from lamina.ops import elementwise as e
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import total
@@ -66,8 +67,7 @@ def gradients(loss: Any, variables: Any) -> list[Tensor | None]:
     not added up, with `values`, `indices` and `dense_shape`.  `gradient + 0` is the dense one there too.
     """
     wanted = [variables] if isinstance(variables, Tensor) else list(variables)
-    if isinstance(loss, list | tuple):
-        loss = total(sum_(part) for part in loss)
+    loss = total(sum_(part) for part in loss) if isinstance(loss, list | tuple) else as_tensor(loss)
     return [with_slices(found) for found in gradient.gradients(loss, wanted)]
 
 

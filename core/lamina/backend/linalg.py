@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina.op import as_tensor
 from lamina.ops import elementwise as e
 from lamina.ops import linalg
@@ -82,7 +84,7 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Tensor:
 def _summed(x: Tensor, y: Tensor, axes: Any) -> tuple[int, int]:
     if axes is None:
         axes = (x.ndim - 1, y.ndim - 1 if y.ndim == 2 else y.ndim - 2)
-    elif isinstance(axes, int):
+    elif np.ndim(axes) == 0:
         axes = (axes, axes)
     if len(axes) != 2 or any(isinstance(axis, list | tuple) for axis in axes):
         raise ValueError(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamina import config
+from lamina.backend.elementwise import clip
 from lamina.backend.session import normalize_data_format
-from lamina.op import as_tensor
+from lamina.op import as_float, as_tensor
 from lamina.ops import elementwise as e
 from lamina.ops import nn, normalization
 from lamina.ops import reduction as r
@@ -30,11 +31,11 @@ def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: 
     """max_value where x >= max_value, x where threshold < x, alpha * (x - threshold) elsewhere."""
     if not threshold and max_value is None:
         return e.leaky_relu(x, alpha=float(alpha)) if alpha else e.relu(x)
-    x = as_tensor(x)
-    y = e.where(e.greater(x, threshold), x, 0) if threshold else e.relu(x)
-    if max_value is not None:
-        y = e.clip(y, low=0, high=float(max_value))
-    return y - alpha * e.relu(threshold - x) if alpha else y
+    x = as_float(x)
+    if not threshold and not alpha and max_value is not None and max_value >= 0:
+        return clip(x, 0, max_value)
+    y = e.where(e.greater(x, threshold), x, alpha * (x - threshold) if alpha else 0)
+    return y if max_value is None else e.where(e.greater_equal(x, max_value), max_value, y)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -44,7 +45,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """e^x / sum(e^x) along `axis`."""
-    x = as_tensor(x)
+    x = as_float(x)
     return nn.softmax(x, axis=axis_of(axis, x.ndim))
 
 
@@ -82,7 +83,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     target: shares of each class, in the shape of output.  output: probabilities, which are divided by their sum
     and clipped to epsilon <= p <= 1 - epsilon; with from_logits what a softmax would turn into probabilities.
     """
-    output = as_tensor(output)
+    output = as_float(output)
     axis = _class_axis(axis, output)
     target = as_tensor(target, output.dtype)
     if from_logits:
@@ -100,7 +101,7 @@ def sparse_categorical_crossentropy(
 
     Raises ValueError, when it is computed, for a class number out of range.
     """
-    output, target = as_tensor(output), as_tensor(target)
+    output, target = as_float(output), as_tensor(target)
     axis = _class_axis(axis, output)
     if axis != output.ndim - 1:
         output = s.transpose(output, axes=(*[a for a in range(output.ndim) if a != axis], axis))
@@ -117,11 +118,14 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     output: probabilities, clipped to epsilon <= p <= 1 - epsilon; with from_logits what a sigmoid would turn into
     probabilities.
     """
-    output = as_tensor(output)
+    output = as_float(output)
     target = as_tensor(target, output.dtype)
     if from_logits:
         return e.sigmoid_crossentropy(output, target)
-    return e.binary_crossentropy(output, target, epsilon=config.epsilon())
+    info = np.finfo(output.dtype)
+    # In float16 1 - 1e-7 is 1, and its logit infinite: there what is next to 1 is as far as it goes.
+    epsilon = config.epsilon() if info.dtype.type(1 - config.epsilon()) < 1 else float(info.epsneg)
+    return e.binary_crossentropy(output, target, epsilon=epsilon)
 
 
 def _class_axis(axis: int, output: Tensor) -> int:
@@ -139,6 +143,11 @@ def in_top_k(predictions: Any, targets: Any, k: int) -> Tensor:
     Ties with the k-th count as among them.
     """
     predictions, targets = as_tensor(predictions), as_tensor(targets)
+    if (predictions.ndim, targets.ndim) != (2, 1):
+        raise ValueError(
+            "in_top_k takes predictions (batch, classes) and targets (batch,), met shapes "
+            f"{predictions.shape} and {targets.shape}"
+        )
     mine = s.one_hot_like(e.cast(targets, dtype="int64"), predictions, dtype="bool")
     own = r.sum_(e.where(mine, predictions, 0), axis=-1, keepdims=True)
     larger = r.sum_(e.cast(e.greater(predictions, own), dtype="int32"), axis=-1, keepdims=False)
@@ -151,7 +160,7 @@ def in_top_k(predictions: Any, targets: Any, k: int) -> Tensor:
 
 def l2_normalize(x: Any, axis: Any = None) -> Tensor:
     """x divided by its length along `axis` (over all elements when None); a zero vector stays zero."""
-    x = as_tensor(x)
+    x = as_float(x)
     squares = r.sum_(e.square(x), axis=axes_of(axis, x.ndim), keepdims=True)
     return x / e.sqrt(e.maximum(squares, 1e-12))
 
@@ -164,7 +173,7 @@ def normalize_batch_in_training(
     gamma, beta: one number for each position of the other axes; None is 1 and 0.  epsilon: added to the variance.
     The variance divides by n, not n - 1.
     """
-    x = as_tensor(x)
+    x = as_float(x)
     axes = axes_of(reduction_axes, x.ndim)
     kept = [size for axis, size in enumerate(s.sizes_of(x)) if axis not in axes]
 
@@ -185,7 +194,7 @@ def batch_normalization(
 
     mean, var, beta, gamma: vectors along `axis`, or of a shape that fits x; beta and gamma may be None.
     """
-    x = as_tensor(x)
+    x = as_float(x)
     axis = axis_of(axis, x.ndim)
 
     def parameter(value: Any) -> Tensor:
@@ -213,9 +222,7 @@ def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = No
 
     noise_shape: sizes of the draw, 1 along axes that share it; None, or a tensor taken from K.shape(x), is x's own.
     """
-    x = as_tensor(x)
-    if np.dtype(x.dtype).kind != "f":
-        x = e.cast(x, dtype=config.floatx())
+    x = as_float(x)
     if noise_shape is not None:
         if isinstance(noise_shape, Tensor):
             count = noise_shape.shape[0]

@@ -42,7 +42,8 @@ def rnn(
     As with TensorFlow, a first call of step_function stands outside the loop: what it makes and keeps there, such as a
     dropout mask, is the same at every step.  What is drawn inside the loop is drawn at every step.
 
-    Raises ValueError for inputs of fewer than three axes, a mask without states, and unroll over an unknown time.
+    Raises ValueError for inputs of fewer than three axes, a mask of another shape or without states, and unroll over
+    an unknown time.
     """
     inputs = as_tensor(inputs)
     if inputs.ndim < 3:
@@ -76,7 +77,16 @@ class _Steps:
         self.phased = False
 
     def __call__(self, x: Tensor, states: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        output, new_states = self.function(x, [*states, *self.constants])
+        answer = self.function(x, [*states, *self.constants])
+        if (
+            not isinstance(answer, list | tuple)
+            or len(answer) != 2
+            or not isinstance(answer[1], list | tuple)
+        ):
+            raise ValueError(
+                f"the step function of rnn answers an output and the list of new states, met {answer!r}"
+            )
+        output, new_states = answer
         if len(new_states) != len(states):
             raise ValueError(
                 f"the step function of rnn was given {len(states)} states and answered {len(new_states)}"
@@ -138,8 +148,11 @@ def _unrolled(
 
 def _steps_of(mask: Tensor) -> Tensor:
     """The mask as (batch, time)."""
-    if mask.ndim < 2:
-        raise ValueError(f"the mask of rnn is (batch, time) or (batch, time, 1), met shape {mask.shape}")
+    if mask.ndim < 2 or any(size not in (1, None) for size in mask.shape[2:]):
+        raise ValueError(
+            f"the mask of rnn says of each step of each sample whether it counts, (batch, time) or (batch, time, 1); "
+            f"met shape {mask.shape}"
+        )
     return s.drop_axes(mask, axes=tuple(range(2, mask.ndim))) if mask.ndim > 2 else mask
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina import config
-from lamina.op import as_tensor
+from lamina.op import as_float, as_tensor
 from lamina.ops import elementwise as e
 from lamina.ops import reduction as r
 from lamina.tensor import Tensor
@@ -25,18 +24,13 @@ Axis = Any
 
 def _axis(axis: Axis) -> Any:
     """Axes in the hashable form ops keep."""
-    return tuple(int(a) for a in axis) if np.iterable(axis) else axis if axis is None else int(axis)
+    return tuple(axis) if np.iterable(axis) and not isinstance(axis, str) else axis
 
 
 def _number(x: Any) -> Tensor:
     """x as numbers: booleans count as the integers 0 and 1."""
     x = as_tensor(x)
     return e.cast(x, dtype="int32") if x.dtype == "bool" else x
-
-
-def _float(x: Any) -> Tensor:
-    x = as_tensor(x)
-    return x if np.dtype(x.dtype).kind == "f" else e.cast(x, dtype=config.floatx())
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -71,12 +65,12 @@ def cumprod(x: Any, axis: int = 0) -> Tensor:
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean along `axis`; of integers and booleans in floatx."""
-    return r.mean(_float(x), axis=_axis(axis), keepdims=keepdims)
+    return r.mean(as_float(x), axis=_axis(axis), keepdims=keepdims)
 
 
 def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The variance along `axis`: the mean of squared distances from the mean (divided by n, not n - 1)."""
-    x = _float(x)
+    x = as_float(x)
     return r.mean(
         e.square(x - r.mean(x, axis=_axis(axis), keepdims=True)), axis=_axis(axis), keepdims=keepdims
     )
@@ -109,4 +103,4 @@ def argmin(x: Any, axis: int = -1) -> Tensor:
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """log(sum(e^x)) along `axis`, without overflow for large x or underflow for small."""
-    return r.logsumexp(_float(x), axis=_axis(axis), keepdims=keepdims)
+    return r.logsumexp(as_float(x), axis=_axis(axis), keepdims=keepdims)

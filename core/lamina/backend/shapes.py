@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from lamina import config
 from lamina.backend.session import normalize_data_format
-from lamina.op import as_tensor
+from lamina.op import as_float, as_tensor
 from lamina.ops import shape as s
 from lamina.ops.elementwise import cast
 from lamina.ops.resize import interpolate
@@ -36,6 +36,10 @@ def reshape(x: Any, shape: Any) -> Tensor:
     if any(size is None for size in shape):
         raise ValueError(
             f"reshape to {tuple(shape)}: write -1 for the one size that is to be found, not None"
+        )
+    if any(not isinstance(size, Tensor) and size < -1 for size in shape):
+        raise ValueError(
+            f"reshape to {tuple(shape)}: sizes are 0 or more, or -1 for the one that is to be found"
         )
     return s.with_sizes(x, list(shape))
 
@@ -78,6 +82,8 @@ def reverse(x: Any, axes: int | Sequence[int]) -> Tensor:
 
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Tensor:
     """The tensors one after another along `axis`."""
+    if isinstance(tensors, Tensor) or not len(tensors):
+        raise ValueError(f"concatenate takes a list of one or more tensors, met {tensors!r}")
     joined = s.concatenate(*tensors, axis=axis)
     if all(getattr(tensor, "sparse", False) for tensor in tensors):
         joined.sparse = True  # type: ignore[attr-defined]
@@ -86,12 +92,14 @@ def concatenate(tensors: Sequence[Any], axis: int = -1) -> Tensor:
 
 def stack(x: Sequence[Any], axis: int = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
+    if isinstance(x, Tensor) or not len(x):
+        raise ValueError(f"stack takes a list of one or more tensors, met {x!r}")
     return s.stack(*x, axis=axis)
 
 
 def repeat_elements(x: Any, rep: int, axis: int) -> Tensor:
     """Each element `rep` times in a row along `axis`: (s1, s2) with axis=1 -> (s1, s2 * rep)."""
-    return s.repeat_elements(as_tensor(x), repeats=int(rep), axis=axis)
+    return s.repeat_elements(as_tensor(x), repeats=_count(rep, "repeat_elements: rep"), axis=axis)
 
 
 def repeat(x: Any, n: int) -> Tensor:
@@ -99,7 +107,14 @@ def repeat(x: Any, n: int) -> Tensor:
     x = as_tensor(x)
     if x.ndim != 2:
         raise ValueError(f"repeat takes (samples, dim), met a tensor of shape {x.shape}")
-    return s.repeat_elements(expand_dims(x, 1), repeats=int(n), axis=1)
+    return s.repeat_elements(expand_dims(x, 1), repeats=_count(n, "repeat: n"), axis=1)
+
+
+def _count(value: Any, what: str, least: int = 0) -> int:
+    """`value` as an int.  Raises ValueError unless it is a whole number from `least` on."""
+    if not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{what} is a whole number from {least} on, met {value!r}")
+    return int(value)
 
 
 def tile(x: Any, n: Any) -> Tensor:
@@ -123,8 +138,14 @@ def gather(reference: Any, indices: Any) -> Tensor:
 
 
 def one_hot(indices: Any, num_classes: int) -> Tensor:
-    """1 at the position each index names along a new last axis: (...) -> (..., num_classes), float32."""
-    return s.one_hot(as_tensor(indices), size=int(num_classes), dtype="float32")
+    """1 at the position each index names along a new last axis: (...) -> (..., num_classes), float32.
+
+    An index that is none of them has a row of zeros.
+    """
+    indices = as_tensor(indices)
+    if np.dtype(indices.dtype).itemsize < 4:  # too small to count all classes, perhaps
+        indices = cast(indices, dtype="int32")
+    return s.one_hot(indices, size=_count(num_classes, "one_hot: num_classes"), dtype="float32")
 
 
 # ---- padding
@@ -132,7 +153,7 @@ def one_hot(indices: Any, num_classes: int) -> Tensor:
 
 def temporal_padding(x: Any, padding: tuple[int, int] = (1, 1)) -> Tensor:
     """Zeros before and after the middle axis: (batch, time, channels) -> (batch, time + p0 + p1, channels)."""
-    return _pad(x, (tuple(padding),), "channels_last", 3)
+    return _pad(x, (padding,), "channels_last", 3)  # type: ignore[arg-type]
 
 
 def spatial_2d_padding(
@@ -151,7 +172,12 @@ def spatial_3d_padding(
 
 def _pad(x: Any, padding: Sequence[Sequence[int]], data_format: str | None, ndim: int) -> Tensor:
     x = as_tensor(x)
-    spatial = tuple((int(before), int(after)) for before, after in padding)
+    pairs = [tuple(pair) if np.iterable(pair) else () for pair in padding]
+    if not all(len(pair) == 2 and all(isinstance(n, Integral) and n >= 0 for n in pair) for pair in pairs):
+        raise ValueError(
+            f"padding is a pair of whole numbers from 0 on, before and after, for each spatial axis; met {padding!r}"
+        )
+    spatial = tuple((int(before), int(after)) for before, after in pairs)
     if x.ndim != ndim or len(spatial) != ndim - 2:
         raise ValueError(
             f"padding={padding!r} has {len(spatial)} pairs for a tensor of shape {x.shape}: "
@@ -191,10 +217,11 @@ def _resize(x: Any, factors: Sequence[int], data_format: str, interpolation: str
         raise ValueError(
             f"resizing by {tuple(factors)} takes a tensor of {len(factors) + 2} axes, met shape {x.shape}"
         )
-    if interpolation == "bilinear" and np.dtype(x.dtype).kind != "f":
-        x = cast(x, dtype=config.floatx())
+    if interpolation == "bilinear":
+        x = as_float(x)
+    factors = [_count(factor, "the factor by which an axis is resized", 1) for factor in factors]
     # The last axis first: what the others repeat then lies in longer rows.
-    for axis, factor in reversed(list(enumerate(map(int, factors), start=first))):
+    for axis, factor in reversed(list(enumerate(factors, start=first))):
         if factor != 1:
             bilinear = interpolation == "bilinear"
             x = interpolate(x, factor=factor, axis=axis) if bilinear else repeat_elements(x, factor, axis)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lamina.ops import elementwise as e
 from lamina.ops import nn, random
 from lamina.ops import shape as s
 from lamina.tensor import Constant, Placeholder, Tensor, Variable, dtype_name
+from lamina_registry import shown
 
 __all__ = [
     "batch_get_value", "batch_set_value", "cast", "constant", "count_params", "dtype", "eval", "eye",
@@ -42,7 +44,9 @@ def variable(
         value = evaluate([value])[0]
     elif value is None:
         raise TypeError("a variable starts as an array, a number, a list or a tensor; met None")
-    made = Variable(value, dtype or config.floatx(), name, constraint)
+    made = Variable(
+        _numbers(value, dtype, "a variable starts as"), dtype or config.floatx(), name, constraint
+    )
     if sparse:
         made.sparse = True  # type: ignore[attr-defined]
     return made
@@ -52,11 +56,43 @@ def constant(
     value: Any, dtype: str | None = None, shape: Sequence[int] | None = None, name: str | None = None
 ) -> Constant:
     """A tensor that never changes.  dtype: floatx when None.  shape: what the value is repeated or reshaped to."""
-    array = np.asarray(value, dtype=dtype or config.floatx())
+    array = _numbers(value, dtype, "a constant is")
     if shape is not None:
-        fits = array.size == math.prod(shape)
-        array = array.reshape(shape) if fits else np.broadcast_to(array, tuple(shape))
+        sizes = _sizes(shape, "a constant")
+        if array.size == math.prod(sizes):
+            array = array.reshape(sizes)
+        elif array.size == 1:
+            array = np.broadcast_to(array.reshape(()), sizes)
+        else:
+            raise ValueError(f"a constant of shape {array.shape} cannot fill the shape {sizes}")
     return Constant(array, name=name)
+
+
+def _numbers(value: Any, dtype: str | None, what: str) -> np.ndarray:
+    try:
+        return np.asarray(value, dtype=dtype or config.floatx())
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"{what} an array of numbers, or a number or list of them; met {shown(value)}"
+        ) from error
+
+
+def _sizes(shape: Any, what: str, unknown: bool = False) -> tuple[Any, ...]:
+    """The sizes in a shape.  Raises TypeError for what is no shape, ValueError for impossible sizes.
+
+    unknown: whether sizes may be None.
+    """
+    if isinstance(shape, str) or not isinstance(shape, Iterable):
+        raise TypeError(f"the shape of {what} is a tuple of sizes, such as (28, 28); met {shape!r}")
+    sizes = tuple(shape)
+    for size in sizes:
+        if not (isinstance(size, Integral | Tensor) or (unknown and size is None)):
+            raise TypeError(f"the sizes of {what} are whole numbers{' or None' * unknown}; met {sizes}")
+        if isinstance(size, Integral) and size < 0:
+            raise ValueError(
+                f"the sizes of {what} are 0 or more{', None where unknown' * unknown}; met {sizes}"
+            )
+    return sizes
 
 
 def placeholder(
@@ -76,9 +112,7 @@ def placeholder(
                 "a placeholder needs its shape (None for an unknown size) or its number of axes, ndim"
             )
         shape = (None,) * ndim
-    if isinstance(shape, str) or not isinstance(shape, Iterable):
-        raise TypeError(f"the shape of a placeholder is a tuple of sizes and None, met {shape!r}")
-    return Placeholder(tuple(shape), dtype, name, sparse=sparse)
+    return Placeholder(_sizes(shape, "a placeholder", unknown=True), dtype, name, sparse=sparse)
 
 
 def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
@@ -93,9 +127,12 @@ def ones(shape: Any, dtype: str | None = None, name: str | None = None) -> Tenso
 
 def _filled(value: int, shape: Any, dtype: str | None, name: str | None) -> Tensor:
     dtype = dtype or config.floatx()
-    if isinstance(shape, Tensor) or any(isinstance(size, Tensor) for size in shape):
+    if isinstance(shape, Tensor):
         return s.broadcast_to(Constant(value, dtype), as_tensor(shape, "int32"))
-    return Variable(np.full(tuple(shape), value, dtype), dtype, name)
+    sizes = _sizes(shape, "a variable")
+    if any(isinstance(size, Tensor) for size in sizes):
+        return s.broadcast_to(Constant(value, dtype), as_tensor(sizes, "int32"))
+    return Variable(np.full(sizes, value, dtype), dtype, name)
 
 
 def eye(size: int, dtype: str | None = None, name: str | None = None) -> Variable:
@@ -176,7 +213,9 @@ def to_dense(tensor: Tensor) -> Tensor:
 
 def shape(x: Any) -> Tensor:
     """The sizes of x as an int32 vector, also those known only when running: (ndim,)."""
-    return s.shape_of(as_tensor(x))
+    x = as_tensor(x)
+    # Sizes that are known need no array: as in TensorFlow, they have a value before a placeholder has.
+    return Constant(x.shape, "int32") if x.spec.known else s.shape_of(x)
 
 
 def int_shape(x: Any) -> tuple[int | None, ...]:
@@ -269,7 +308,12 @@ def cast(x: Any, dtype: str) -> Tensor:
 
 
 def update(x: Variable, new_x: Any) -> Update:
-    """x takes the value `new_x` when a function with this update runs (K.function, model.add_update)."""
+    """x takes the value `new_x` when a function with this update runs (K.function, model.add_update).
+
+    Raises TypeError unless x is a variable.
+    """
+    if not isinstance(x, Variable):
+        raise TypeError(f"only a variable can be updated, met {x!r}")
     return Update(x, as_tensor(new_x, x.dtype))
 
 

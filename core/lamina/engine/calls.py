@@ -13,7 +13,7 @@ class Called:
     """A thing that is called on tensors, and remembers each call as a node.
 
     `input`, `output` and their kin speak of the only call; with `get_input_at(0)` and its kin every call can be
-    asked for.  A single tensor, mask or shape stands alone, several are a list.
+    asked for, the last one as -1.  A single tensor, mask or shape stands alone, several are a list.
     """
 
     name: str
@@ -101,9 +101,10 @@ class Called:
     def _node(self, index: int, what: str) -> Node:
         if not self._inbound_nodes:
             raise RuntimeError(f"Layer {self.name} has never been called and thus has no defined {what}.")
-        if not 0 <= index < len(self._inbound_nodes):
+        count = len(self._inbound_nodes)
+        if not -count <= index < count:
             raise ValueError(
-                f"Asked to get the {what} of {self.name} at node {index}, "
-                f"but the layer has only {len(self._inbound_nodes)} inbound nodes, counted from 0."
+                f"Asked to get the {what} of {self.name} at node {index}, but the layer has only {count} inbound "
+                "nodes, counted from 0."
             )
         return self._inbound_nodes[index]

@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import backend as K
 from lamina import config
+from lamina.engine.arguments import as_count
 from lamina.engine.calls import Called
 from lamina.engine.ledger import Ledger
 from lamina.engine.node import Node
@@ -394,6 +395,21 @@ class Layer(Called):
         """
         assign(self.name, self.weights, weights)
 
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The arrays that a file has for this layer in the form that `weights` have: here, as they are.
+
+        A layer whose weights are laid out otherwise by another writer, or by a layer that computes the same,
+        overrides this.  What it answers is compared with `weights` afterwards; nothing is set yet.
+
+        backend: of the Keras that wrote the file, "tensorflow", "theano" or "cntk"; None where it does not say.
+        keras_version: of that Keras, "1" where the file does not say.
+
+        Raises ValueError for weights that cannot be brought into this form.
+        """
+        return arrays
+
     def count_params(self) -> int:
         """How many numbers the weights hold.  Raises RuntimeError when the layer is not built."""
         if not self.built:
@@ -493,7 +509,13 @@ def _batch_input_shape(name: str, given: Mapping[str, Any]) -> Shape | None:
                 shape = as_shape(shape)
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{name}: {keyword}: {error}") from None
-            return shape if keyword == "batch_input_shape" else (given.get("batch_size"), *shape)
+            if keyword == "batch_input_shape":
+                return shape
+            size = given.get("batch_size")
+            return (
+                size if size is None else as_count(size, f"{name}: batch_size is that of the input"),
+                *shape,
+            )
     return None
 
 

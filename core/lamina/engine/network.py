@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
@@ -19,7 +18,7 @@ from lamina.engine.node import Node
 from lamina.engine.signature import keywords
 from lamina.engine.structure import as_list, as_shapes, unpacked
 from lamina.engine.tracing import Calls, is_tracing, recorded_calls, traced_output_shape
-from lamina.engine.weights import assign, unique
+from lamina.engine.weights import assign, from_file, unique
 from lamina.tensor import Shape, Tensor, scope
 
 __all__ = ["Network"]
@@ -376,6 +375,14 @@ class Network(Layer):
         """
         assign(self.name, self._weights_by_layer(), weights)
 
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The arrays that a file has for this network, as its layers convert them."""
+        if len(arrays) != len(self.weights):
+            return arrays
+        return from_file(self.layers, self.weights, arrays, backend=backend, keras_version=keras_version)
+
     def _weights_by_layer(self) -> list[Any]:
         return [weight for layer in self.layers for weight in layer.weights]
 
@@ -447,35 +454,42 @@ class Network(Layer):
         inputs, outputs, name = network_config.tensors_of(config, custom_objects)
         return cls(inputs=inputs, outputs=outputs, name=name)
 
-    def save(
-        self, filepath: str | os.PathLike[str], overwrite: bool = True, include_optimizer: bool = True
-    ) -> None:
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Write architecture, weights, training configuration and optimizer state to one HDF5 file.
 
+        filepath: a path, or an open binary file, h5py.File or Group.
         overwrite: False asks before an existing file is replaced.  include_optimizer: whether its state is written.
         """
         saving.save_model(self, filepath, overwrite, include_optimizer)
 
-    def save_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights to an HDF5 file.  overwrite: False asks before an existing file is replaced."""
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a file: safetensors for a path that ends in .safetensors, else HDF5.
+
+        filepath, overwrite: as in `save`.
+        """
         saving.save_weights(self, filepath, overwrite)
 
     def load_weights(
         self,
-        filepath: str | os.PathLike[str],
+        filepath: Any,
         by_name: bool = False,
         skip_mismatch: bool = False,
         reshape: bool = False,
     ) -> None:
-        """Set the weights from a file of `save_weights` or `save`.
+        """Set the weights from a file of `save_weights` or `save`, or of another Keras.
 
+        filepath: a path, or an open binary file, h5py.File or Group.
         by_name: match layers by their names rather than by their order; layers without a namesake keep their values.
         skip_mismatch: pass over layers whose weights differ in number or shape, with a warning; by_name only.
-        reshape: let a weight of another shape in when it has as many elements; by_name only.
+        reshape: let a weight of another shape in when it has as many elements.
 
         Raises ValueError, and sets nothing, when the weights do not fit.
         """
         saving.load_weights(self, filepath, by_name, skip_mismatch, reshape)
+
+    def __reduce__(self) -> Any:
+        # What `save` writes, and so with the optimizer's state; without `history` and layers shared with other models.
+        return saving.pickled(self)
 
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as a JSON text, for model_from_json.  kwargs: for json.dumps."""

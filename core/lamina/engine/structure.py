@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
-
-import numpy as np
 
 from lamina.tensor import Shape
 
@@ -19,20 +16,6 @@ def as_list(value: Any) -> list[Any]:
 def unpacked(values: Sequence[Any]) -> Any:
     """A single element alone, several as a list."""
     return values[0] if len(values) == 1 else list(values)
-
-
-def as_count(value: Any, what: str) -> int:
-    """`value` as an int, for a size or a number of times: a whole number above 0, 32.0 among them.
-
-    what: "dense_1: units is the size of the output", which messages begin with.  Raises TypeError for what is no
-    number, ValueError for other numbers.
-    """
-    if isinstance(value, bool) or not isinstance(value, Real | np.number):
-        raise TypeError(f"{what}, a whole and positive number; met {value!r}")
-    number = float(value)  # type: ignore[arg-type]
-    if not number > 0 or not number.is_integer():
-        raise ValueError(f"{what}, a whole and positive number; met {value!r}")
-    return int(number)
 
 
 def is_shape(value: Any) -> bool:

@@ -47,6 +47,27 @@ def assign(name: str, variables: Sequence[Variable], arrays: Sequence[Any]) -> N
     K.batch_set_value(pairs)
 
 
+def from_file(
+    layers: Sequence[Any], weights: Sequence[Variable], arrays: list[np.ndarray], **written: Any
+) -> list[np.ndarray]:
+    """The arrays that a file has for `weights`, one each, as the layers that these belong to convert them.
+
+    written: what the file says of its writer: the arguments of `Layer.weights_from_file`.
+    """
+    given = {id(weight): array for weight, array in zip(weights, arrays, strict=True)}
+    converted = dict(given)  # apart from what was given: a layer in two wrappers is asked twice
+    for layer in layers:
+        own = list(map(id, layer.weights))
+        found = layer.weights_from_file([given[at] for at in own], **written)
+        converted.update(zip(own, found, strict=True))
+    return [converted[id(weight)] for weight in weights]
+
+
+def is_keras_1(version: str) -> bool:
+    """Whether a file's `keras_version` is one of those whose layers kept some weights in another layout."""
+    return version.partition(".")[0] == "1"
+
+
 def _listed(variables: Sequence[Variable]) -> str:
     return (
         ": "

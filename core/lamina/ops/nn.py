@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from lamina.tensor import Constant, Spec, Tensor
 @op(infer=same)
 def softmax(xp, x, *, axis=-1):
     """e^x / sum(e^x) along `axis`, shifted by the largest x so that nothing overflows."""
+    if not x.size:
+        return x
     e = xp.exp(x - xp.max(x, axis=axis, keepdims=True))
     return e / xp.sum(e, axis=axis, keepdims=True)
 
@@ -33,6 +36,8 @@ def _(g, y, x, *, axis):
 
 @softmax.kernel("numpy")
 def _(x, *, axis):
+    if 0 in x.shape:
+        return None
     axes = (axis_of(axis, x.ndim),)
     per_row = row_room(x, axes)
 
@@ -56,6 +61,8 @@ def _infer_crossentropy(output, target, *, epsilon, axis=-1):
     axis = axis_of(axis, output.ndim)
     if output.ndim != target.ndim:
         raise ValueError("target and output need the same number of dimensions")
+    if None not in (output.shape[axis], target.shape[axis]) and output.shape[axis] != target.shape[axis]:
+        raise ValueError(f"the output has {output.shape[axis]} classes and the target {target.shape[axis]}")
     return Spec((*output.shape[:axis], *output.shape[axis + 1 :]), output.dtype)
 
 
@@ -490,8 +497,8 @@ def dropout(x: Tensor, rate: float, noise_shape=None, seed: int | None = None) -
     """x with a random fraction `rate` (0 <= rate < 1) set to zero and the rest scaled by 1 / (1 - rate)."""
     from lamina.ops.random import random_key
 
-    if not 0 <= rate < 1:
-        raise ValueError(f"rate={rate} must lie in 0 <= rate < 1")
+    if not isinstance(rate, Real) or not 0 <= rate < 1:
+        raise ValueError(f"rate={rate!r} must lie in 0 <= rate < 1")
     noise = None if noise_shape is None else tuple(None if n is None else int(n) for n in noise_shape)
     return _dropout(x, random_key(seed=Seed(seed)), rate=float(rate), noise_shape=noise)
 

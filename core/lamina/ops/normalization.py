@@ -19,8 +19,11 @@ from lamina.tensor import Spec
 def _infer(x, gamma, beta, *, axes, epsilon):
     shape = reduced(x.shape, axes, False)
     for name, parameter in (("gamma", gamma), ("beta", beta)):
-        if parameter.ndim != len(shape):
-            raise ValueError(f"{name} of shape {parameter.shape} needs the {len(shape)} axes of {shape}")
+        sizes = zip(parameter.shape, shape, strict=False)
+        if parameter.ndim != len(shape) or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+            raise ValueError(
+                f"{name} of shape {parameter.shape} needs the sizes of the axes that are kept, {shape}"
+            )
     return Spec(x.shape, x.dtype), Spec(shape, x.dtype), Spec(shape, x.dtype)
 
 

@@ -8,7 +8,7 @@ from lamina import config
 from lamina.devices import Seed, current_device
 from lamina.op import as_tensor, op
 from lamina.ops.kernels import bound
-from lamina.tensor import Spec, Tensor
+from lamina.tensor import Spec, Tensor, dtype_name
 
 
 def _infer_draw(shape, *, dtype, **_):
@@ -112,9 +112,13 @@ random_key.vjp(lambda g, y, **_: ())
 
 def draw(kind, shape, dtype=None, seed=None, **parameters) -> Tensor:
     """One of the draws above with Keras's conventions: dtype None is floatx, seed None is drawn from np.random."""
+    if isinstance(shape, tuple | list) and any(
+        size is None or not (isinstance(size, Tensor) or size >= 0) for size in shape
+    ):
+        raise ValueError(f"the sizes of a draw are 0 or more, or tensors such as K.shape(x)[0]; met {shape}")
     return kind(
         as_tensor(list(shape) if isinstance(shape, tuple | list) else shape, "int32"),
-        dtype=dtype or config.floatx(),
+        dtype=dtype_name(dtype or config.floatx()),
         seed=Seed(seed),
         **parameters,
     )

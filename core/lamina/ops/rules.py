@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,22 @@ def same(x: Spec, *_: Spec, **__: object) -> Spec:
 
 
 def axis_of(axis: int, ndim: int, what: str = "axis") -> int:
-    """`axis` counted from the front.  Raises ValueError outside -ndim <= axis < ndim."""
+    """`axis` counted from the front.  Raises ValueError outside -ndim <= axis < ndim, TypeError for no whole number."""
+    if not isinstance(axis, Integral):
+        raise TypeError(
+            f"{what}={axis!r} is no axis: a whole number is wanted, negative to count from the end"
+        )
     if not -ndim <= axis < ndim:
         raise ValueError(f"{what}={axis} is out of range for a tensor of {ndim} dimensions")
-    return axis % ndim
+    return int(axis) % ndim
 
 
 def axes_of(axis: int | Iterable[int] | None, ndim: int) -> tuple[int, ...]:
     """The axes a reduction runs over, sorted and counted from the front; None means all."""
     if axis is None:
         return tuple(range(ndim))
-    axes = (axis,) if not isinstance(axis, Iterable) else tuple(axis)
-    return tuple(sorted({axis_of(int(a), ndim) for a in axes}))
+    axes = (axis,) if isinstance(axis, str) or not isinstance(axis, Iterable) else tuple(axis)
+    return tuple(sorted({axis_of(a, ndim) for a in axes}))
 
 
 def reduced(shape: Sequence[int | None], axes: Sequence[int], keepdims: bool) -> tuple[int | None, ...]:

@@ -667,17 +667,47 @@ def _gather(xp, x, indices, *, axis=0):
 def check_positions(indices: Any, size: int) -> None:
     """Raise IndexError for an index that is not the position of one of `size` rows."""
     if not within(indices, size):
-        raise IndexError(
-            f"index {outside(indices, size)} is out of range: there are {size} rows, counted from 0"
-        )
+        raise IndexError(_out_of_range(outside(indices, size), size))
 
 
 def gather(x: Any, indices: Any, axis: int = 0) -> Tensor:
-    """The rows `indices` (cast to integers) of x along `axis`."""
+    """The rows `indices` of x along `axis`.  Of floats, what is behind the point is cut off."""
     x, where = as_tensor(x), as_tensor(indices)
-    if np.dtype(where.dtype).kind not in "iu":
+    axis = axis_of(axis, x.ndim) if x.ndim else 0
+    kind = np.dtype(where.dtype).kind
+    if kind == "b":
         where = cast(where, dtype="int32")
-    return _gather(x, where, axis=axis_of(axis, x.ndim) if x.ndim else 0)
+    elif kind == "f" and x.ndim:
+        where = whole_positions(where, size=x.shape[axis])
+    return _gather(x, where, axis=axis)
+
+
+def _infer_positions(indices, *, size):
+    return Spec(indices.shape, "int64")
+
+
+@op(infer=_infer_positions)
+def whole_positions(xp, indices, *, size):
+    """Floats as positions, towards 0.  Raises IndexError for what is none, NaN among it, as `check_positions` does.
+
+    size: how many positions there are; None where that is not known here, but no more than an int64 counts.
+    """
+    if indices.size:
+        for index in (indices.min(), indices.max()):  # a NaN is both
+            if not -1 < index < (2.0**63 if size is None else size):
+                raise IndexError(_out_of_range(index, size))
+    return indices.astype("int64")
+
+
+@whole_positions.vjp
+def _(g, y, indices, *, size):
+    return (None,)
+
+
+def _out_of_range(index: Any, size: int | None) -> str:
+    return (
+        f"index {index} is out of range: {'' if size is None else f'there are {size} '}rows, counted from 0"
+    )
 
 
 @_gather.vjp

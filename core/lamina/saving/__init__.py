@@ -1,4 +1,4 @@
-"""Saving and loading: HDF5 in Keras 2's layout, JSON and YAML, through one gate and in atomic writes.
+"""Saving and loading: HDF5 in Keras 2's layout, safetensors, JSON and YAML, through one gate and in atomic writes.
 
 Importing this package imports none of it, so that a layer can ask the gate without waiting for h5py.
 """
@@ -12,12 +12,13 @@ _HOMES = {
     "DamagedFile": "errors",
     "UnsafeFile": "errors",
     "load_model": "hdf5",
-    "load_weights": "hdf5",
+    "load_weights": "weight_files",
     "model_from_config": "config",
     "model_from_json": "config",
     "model_from_yaml": "config",
+    "pickled": "pickling",
     "save_model": "hdf5",
-    "save_weights": "hdf5",
+    "save_weights": "weight_files",
     "to_json": "config",
     "to_yaml": "config",
     "trusted": "gate",

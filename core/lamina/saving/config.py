@@ -15,7 +15,7 @@ import numpy as np
 from lamina import layers
 from lamina.saving import dialect, gate
 from lamina.saving.errors import DamagedFile
-from lamina_registry import CustomObjectScope, registered_name, shown
+from lamina_registry import CustomObjectScope, note_named, registered_name, shown
 
 if TYPE_CHECKING:
     from lamina.engine.model import Model
@@ -124,10 +124,7 @@ def rebuilt(config: Any, where: str, version: str | None, custom_objects: Mappin
         or "config" not in config
     ):
         raise DamagedFile(f"{where} describes no model: it should have the keys 'class_name' and 'config'")
-    if not dialect.is_keras_2(version) or config["class_name"] == "Functional":
-        config = dialect.translated(config)
-    else:
-        config = dialect.narrowed(config)
+    config = dialect.in_keras_2(config, version)
     if custom_objects is not None and not isinstance(custom_objects, Mapping):
         raise TypeError(f"custom_objects is a dict from names to objects, met {shown(custom_objects)}")
     config = _with_arrays({"class_name": config["class_name"], "config": config["config"]})
@@ -146,14 +143,28 @@ def dumps(value: Any, what: str, **kwargs: Any) -> str:
     try:
         return json.dumps(value, default=plain, **kwargs)
     except TypeError as error:
+        name = _holder(value)
         raise TypeError(
-            f"{what} cannot be written as JSON: {error}; let get_config return plain data"
+            f"{what} cannot be written as JSON: {f'{name}: ' if name else ''}{error}; let get_config return plain data"
         ) from error
+
+
+def _holder(value: Any) -> Any:
+    """The name of the innermost config in which something has no form in JSON, if it has one."""
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    found = next(filter(None, map(_holder, inner)), None)
+    if found is None and isinstance(value, Mapping) and "name" in value:
+        try:
+            json.dumps(value, default=plain)
+        except TypeError:
+            return value["name"]
+    return found
 
 
 def plain(value: Any) -> Any:
     """What JSON says for an object of a config: the rule of Keras 2.2, which Keras 2.2 can read back."""
     if hasattr(value, "get_config") and not isinstance(value, type):
+        note_named(type(value).__name__, type(value))
         return {"class_name": type(value).__name__, "config": value.get_config()}
     if isinstance(value, np.ndarray):
         return {"type": "ndarray", "value": value.tolist()}
@@ -162,6 +173,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.dtype):
         return value.name
     if callable(value) and hasattr(value, "__name__"):
+        note_named(value.__name__, value)
         return value.__name__
     raise TypeError(f"it holds {value!r}, of type {type(value).__name__}")
 

@@ -8,6 +8,7 @@ thing, keys for what came later, inbound nodes as calls.  What they say beyond K
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,20 @@ _LATER: dict[str, tuple[Any, ...]] = {
     "synchronized": (False,),
     "time_major": (False,),
     "zero_output_for_mask": (False,),
+}
+# Keys that some classes have for arguments of their base class, which they do not use.
+_UNUSED = {
+    "SeparableConv1D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+    "SeparableConv2D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+}
+_LATER_OF_CLASS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "LocallyConnected1D": {"implementation": (1,)},  # the others lay the kernel out in another form
+    "LocallyConnected2D": {"implementation": (1,)},
+}
+# Keys of Keras 2.2 for what Keras 3 does without being told.
+_EARLIER = {
+    name: {"noise_shape": None, "trainable": True}
+    for name in ("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D")
 }
 _LATER_OPTIMIZER: dict[str, tuple[Any, ...]] = {
     "centered": (False,),
@@ -62,6 +77,35 @@ def is_keras_2(version: str | None) -> bool:
     return version is None or re.fullmatch(r"[01]\..*|2\.[0-2](\.\d+)?", version) is not None
 
 
+def in_keras_2(config: Any, version: str | None) -> Any:
+    """A model's config that a Keras of this version wrote in Keras 2.2's words; `config` itself is left as it was.
+
+    Warns of what will compute something else.
+    """
+    if is_keras_2(version) and _mapping(config).get("class_name") != "Functional":
+        return narrowed(config)
+    major = re.match(r"\d+", version or "")
+    config = translated(config)
+    return _with_marks(config) if major and int(major[0]) >= 3 else config
+
+
+def _with_marks(config: Any) -> Any:
+    """A config of Keras 3 with its hard_sigmoid marked as its own, which is relu6(x + 3) / 6.
+
+    Custom objects answer to the marked name, too; without one for it, it is unknown.
+    """
+    if isinstance(config, list):
+        return [_with_marks(item) for item in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: "keras>hard_sigmoid"
+        if key.endswith("activation") and value == "hard_sigmoid"
+        else _with_marks(value)
+        for key, value in config.items()
+    }
+
+
 def translated(config: Any) -> Any:
     """A model's, layer's or other object's config in Keras 2.2's words; `config` itself is left as it was."""
     if isinstance(config, list):
@@ -88,10 +132,11 @@ def _object(described: dict[str, Any]) -> Any:
     if name in _MODELS and isinstance(config.get("layers"), list):
         config = _network(config)
     else:
+        later = {**_LATER, **_LATER_OF_CLASS.get(name, {})}
         config = {
             key: translated(value)
             for key, value in config.items()
-            if key not in _LATER or value not in _LATER[key]
+            if key not in _UNUSED.get(name, ()) and (key not in later or value not in later[key])
         }
     name, config = _renamed(name, config)
     kept = {key: value for key, value in described.items() if key in ("name", "inbound_nodes")}
@@ -117,6 +162,12 @@ def _renamed(name: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         config = {**config, "axis": config["axis"][0]}
     if name == "Bidirectional":
         config = _without_mirror(config)
+    if name == "UpSampling2D" and config.get("interpolation") == "bilinear":
+        warnings.warn(
+            f"{shown(config.get('name'))} was written by a Keras whose bilinear interpolation is between the centres "
+            "of pixels. Keras 2's is between their corners: the model will predict other numbers",
+            stacklevel=2,
+        )
     return name, config
 
 
@@ -126,7 +177,17 @@ def _dtype(policy: Any) -> Any:
 
 
 def _without_mirror(config: dict[str, Any]) -> dict[str, Any]:
-    """A Bidirectional's config without its backward layer, where that is only the forward one reversed."""
+    """A Bidirectional's config without its backward layer, where that is only the forward one reversed.
+
+    Later Kerases have the layers of every Bidirectional answer zeros for masked steps, where Keras 2's repeat the last
+    output.  What respects the mask does not see the difference.
+    """
+    config = {**config}
+    for key in ("layer", "backward_layer"):
+        if isinstance(config.get(key), dict):
+            inner = {**_mapping(config[key].get("config"))}
+            inner.pop("zero_output_for_mask", None)
+            config[key] = {**config[key], "config": inner}
     forward, backward = (dict(config.get(key) or {}) for key in ("layer", "backward_layer"))
     for layer in (forward, backward):
         layer["config"] = {
@@ -237,6 +298,10 @@ def widened(config: Any) -> Any:
     if not isinstance(config, dict):
         return config
     config = {key: widened(value) for key, value in config.items()}
+    earlier = _EARLIER.get(str(config.get("class_name")), {})
+    if earlier and isinstance(config.get("config"), dict):
+        kept = {key: value for key, value in config["config"].items() if earlier.get(key, ...) != value}
+        config["config"] = kept
     for key in ("layer", "cell"):
         if key in config:
             config[key] = _placed(config[key])
@@ -291,6 +356,7 @@ def translated_training(config: dict[str, Any], output_names: Sequence[str]) -> 
         "optimizer_config": _optimizer(_mapping(config.get("optimizer_config"))),
         "loss": _each(_loss, config.get("loss")),
         "metrics": _metrics(config.get("metrics"), output_names),
+        "weighted_metrics": _metrics(config.get("weighted_metrics"), output_names) or None,
         "sample_weight_mode": config.get("sample_weight_mode"),
         "loss_weights": weights,
     }
@@ -306,6 +372,8 @@ def _optimizer(described: Mapping[str, Any]) -> dict[str, Any]:
     }
     if "learning_rate" in config:
         config["lr"] = config.pop("learning_rate")
+    if name == "Nadam" and "decay" in config:
+        config["schedule_decay"] = config.pop("decay")
     return {"class_name": name, "config": config}
 
 

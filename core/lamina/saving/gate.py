@@ -148,13 +148,23 @@ def parse_json(text: str, where: str) -> Any:
     if text.count(",") + text.count("[") + text.count("{") > 2 * MOST_NODES:
         raise _too_many(where)
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_named_once)
     except RecursionError:
         raise _too_deep(where) from None
     except ValueError as error:
         raise DamagedFile(f"{where} is no JSON: {error}") from error
     check_config(data, where)
     return data
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; readers differ in which of two values of one name they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the name {shown(twice)} twice")
+    return found
 
 
 def check_config(config: Any, where: str) -> None:

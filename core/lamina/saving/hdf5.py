@@ -18,30 +18,28 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lamina.saving import dialect, gate
+from lamina.saving import dialect, gate, safetensors
 from lamina.saving.config import described, dumps, rebuilt
 from lamina.saving.errors import DamagedFile
+from lamina.saving.matching import load_in_order
 from lamina.saving.reader import Source, reading
 from lamina.saving.training import (
+    PROGRESS,
     compile_as_stored,
     restore_progress,
     training_config,
     write_optimizer,
-    write_progress,
+    written_progress,
 )
-from lamina.saving.weights import load_by_name, load_in_order, stamp, write_layers
-from lamina.saving.writer import Target, writing
+from lamina.saving.weights import stamp, stored_weights, write_layers
+from lamina.saving.writer import Target, may_write, write_texts, writing
 
 if TYPE_CHECKING:
     from lamina.engine.model import Model
-
-
-# --- whole models -----------------------------------------------------------------------------------------------------
 
 
 def save_model(
@@ -52,25 +50,40 @@ def save_model(
 ) -> None:
     """Write architecture, weights, training configuration and optimizer state to one file, whole or not at all.
 
-    filepath: a path, or an open h5py.File or Group, or a binary file, which are written to as they are.
-    overwrite: False asks on a terminal before a file is replaced, and raises FileExistsError elsewhere.
+    filepath: a path; or an open binary file, or h5py.File or Group, which are written to as they are, in place of the
+        model that they may hold.
+    overwrite: False asks on a terminal before a model is replaced, and raises FileExistsError elsewhere.
     include_optimizer: False leaves the training configuration and the optimizer's state out.
 
-    Raises OSError naming the file when it cannot be written; what was there before is then untouched.
+    Raises OSError naming the file when it cannot be written; what was at the path before is then untouched.
     """
-    config = json.dumps(dialect.widened(json.loads(dumps(described(model), f"the config of {model.name}"))))
+    if safetensors.is_named(filepath):
+        raise ValueError(
+            f"{os.fspath(filepath)}: a safetensors file holds weights alone. Write them with save_weights, or save the "
+            "model under a name that ends in .h5"
+        )
+    config = model_config(model)
     training = training_config(model) if include_optimizer else None
     _warn_of_code(model, config)
-    if not _may_write(filepath, overwrite):
-        return
+    if may_write(filepath, overwrite):
+        write_model(filepath, model, config, training)
+
+
+def model_config(model: Model) -> str:
+    """What the file says of the architecture, which Keras 3 reads, too."""
+    return json.dumps(dialect.widened(json.loads(dumps(described(model), f"the config of {model.name}"))))
+
+
+def write_model(filepath: Target, model: Model, config: str, training: str | None) -> None:
+    """Write a model with these texts for its architecture and for what `compile` was told, if it was."""
     with writing(filepath) as root:
         stamp(root)
-        root.attrs["model_config"] = config.encode("utf-8")
+        write_texts(root, {"model_config": config})
         write_layers(root.create_group("model_weights"), model.layers)
         if training is not None:
-            root.attrs["training_config"] = training.encode("utf-8")
+            write_texts(root, {"training_config": training})
             write_optimizer(root, model.optimizer)
-        write_progress(root, model, whole=training is not None)
+        write_texts(root, written_progress(model, whole=training is not None))
 
 
 def load_model(
@@ -111,74 +124,11 @@ def load_model(
         weights = root.folder("model_weights")
         if weights is None:
             raise DamagedFile(f"{root.where} has no group 'model_weights'; it may be cut short")
-        load_in_order(weights, model.layers)
+        load_in_order(stored_weights(weights), model.layers)
         if compile:
             compile_as_stored(model, root, version, custom_objects)
-        restore_progress(model, root, compile)
+        restore_progress(model, root.text(PROGRESS), root.where, whole=compile)
     return model
-
-
-# --- weights alone ----------------------------------------------------------------------------------------------------
-
-
-def save_weights(model: Model, filepath: Target, overwrite: bool = True) -> None:
-    """Write the weights of all layers to a file, whole or not at all; arguments and errors as `save_model`."""
-    if not _may_write(filepath, overwrite):
-        return
-    with writing(filepath) as root:
-        write_layers(root, model.layers)
-        write_progress(root, model, whole=False)
-
-
-def load_weights(
-    model: Model, filepath: Source, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
-) -> None:
-    """Give the model's layers the weights of a file: all of them, or, when anything does not fit, none.
-
-    filepath: a file of weights or of a whole model, in any form that `load_model` takes.
-    by_name: False matches the layers that have weights by their order, whatever they are called; True gives each
-        layer those of its name and leaves the others as they are.
-    skip_mismatch: with by_name, leave out layers whose weights do not fit, with a warning, rather than fail.
-    reshape: take weights of the right size and another shape.
-
-    Raises ValueError naming the layer that does not fit, UnsafeFile or DamagedFile naming the file.
-    """
-    if skip_mismatch and not by_name:
-        raise ValueError(
-            "skip_mismatch=True needs by_name=True: by order, one layer skipped would shift all others"
-        )
-    with reading(filepath) as file:
-        root = file
-        if root.names("layer_names") is None:
-            inner = root.folder("model_weights")
-            if inner is None:
-                raise DamagedFile(
-                    f"{root.where} has neither the attribute 'layer_names' nor a group 'model_weights': "
-                    "it is no weight file of Keras"
-                )
-            root = inner
-        if by_name:
-            load_by_name(root, model.layers, skip_mismatch, reshape)
-        else:
-            load_in_order(root, model.layers, reshape)
-        restore_progress(model, file, whole=False)
-
-
-def _may_write(filepath: Any, overwrite: bool) -> bool:
-    """Whether to go on: a file that exists is replaced only when `overwrite`, or when the person there says so."""
-    if overwrite or not isinstance(filepath, str | os.PathLike) or not os.path.exists(filepath):
-        return True
-    name = os.fspath(filepath)
-    if not sys.stdin or not sys.stdin.isatty():
-        raise FileExistsError(
-            f"{name} already exists and overwrite is False; choose another name, or pass True"
-        )
-    answer = ""
-    while answer not in ("y", "n"):
-        answer = input(f"[WARNING] {name} already exists - overwrite? [y/n] ").strip().lower()[:1]
-    if answer == "y":
-        print("[TIP] Next time specify overwrite=True!")
-    return answer == "y"
 
 
 def _warn_of_code(model: Model, config: str) -> None:

@@ -29,6 +29,9 @@ _FOREIGN = (
     (b"{", "JSON: read it with model_from_json"),
     (b"<", "a web page, perhaps an error page saved by a download"),
 )
+_SAFETENSORS = (
+    "a safetensors file, of weights alone: build the model and call its load_weights"  # after 8 bytes
+)
 
 
 def check_heaps(file: BinaryIO, size: int, where: str) -> None:
@@ -70,7 +73,7 @@ def _check_superblock(file: BinaryIO, where: str) -> None:
         else:
             met = next(
                 (f"it is {what}" for magic, what in _FOREIGN if head.lstrip().startswith(magic)),
-                f"it begins with {head[:8]!r}",
+                f"it is {_SAFETENSORS}" if head[8:9] == b"{" else f"it begins with {head[:8]!r}",
             )
         raise DamagedFile(f"{where} is no HDF5 file: {met}")
     version = head[8] if len(head) > 8 else 255

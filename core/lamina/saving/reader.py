@@ -17,7 +17,7 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, TypeAlias, cast
+from typing import Any, BinaryIO, TypeAlias
 
 import h5py
 import numpy as np
@@ -46,20 +46,12 @@ def reading(source: Source) -> Iterator[Folder]:
     file; TypeError for another kind of source.
     """
     with contextlib.ExitStack() as stack:
-        if isinstance(source, h5py.Group):
-            where = str(source.file.filename)
-            yield Folder(source, where, Allowance(source.file.id.get_filesize(), where), _attributes)
+        file = stack.enter_context(opened(source))
+        if isinstance(file, h5py.Group):
+            where = str(file.file.filename)
+            yield Folder(file, where, Allowance(file.file.id.get_filesize(), where), _attributes)
             return
-        if isinstance(source, str | os.PathLike):
-            where = os.fspath(source)
-            file = cast(BinaryIO, stack.enter_context(open(source, "rb")))
-        elif hasattr(source, "seek") and hasattr(source, "read"):
-            where = str(getattr(source, "name", "this file"))
-            file = source
-        else:
-            raise TypeError(
-                f"A model is read from a path, an h5py.File or an open binary file, not from {source!r}"
-            )
+        where = str(getattr(file, "name", "this file"))
         size = file.seek(0, io.SEEK_END)
         check_heaps(file, size, where)
         # The open file itself, so that what was checked is what is read.
@@ -68,6 +60,23 @@ def reading(source: Source) -> Iterator[Folder]:
         headers = Attributes(file, size, where)
         yield Folder(
             root, where, Allowance(size, where), lambda group: headers.of(h5py.h5o.get_info(group.id).addr)
+        )
+
+
+@contextlib.contextmanager
+def opened(source: Source) -> Iterator[h5py.Group | BinaryIO]:
+    """What is at a path, open for the length of the block, or the open file or group that was given.
+
+    Raises OSError when there is no such file, TypeError for another kind of source.
+    """
+    if isinstance(source, str | os.PathLike):
+        with open(source, "rb") as file:
+            yield file
+    elif isinstance(source, h5py.Group) or (hasattr(source, "seek") and hasattr(source, "read")):
+        yield source
+    else:
+        raise TypeError(
+            f"A model is read from a path, an h5py.File or an open binary file, not from {source!r}"
         )
 
 

@@ -29,7 +29,7 @@ def training_config(model: Model) -> str | None:
     optimizer = getattr(model, "optimizer", None)
     if optimizer is None:
         return None
-    if not hasattr(optimizer, "get_config") or not hasattr(optimizer, "weights"):
+    if not can_be_saved(optimizer):
         warnings.warn(
             f"{type(optimizer).__name__} cannot be saved: it has no get_config. The file holds the model "
             "without its training configuration, so compile it again after loading",
@@ -46,7 +46,14 @@ def training_config(model: Model) -> str | None:
         "sample_weight_mode": model.sample_weight_mode,
         "loss_weights": model.loss_weights,
     }
+    if model.weighted_metrics:  # which Keras 2 forgets
+        config["weighted_metrics"] = _named("metrics", model.weighted_metrics)
     return dumps(config, f"the training configuration of {model.name}")
+
+
+def can_be_saved(optimizer: Any) -> bool:
+    """Whether an optimizer can say what it is."""
+    return hasattr(optimizer, "get_config") and hasattr(optimizer, "weights")
 
 
 def _named(kind: str, value: Any) -> Any:
@@ -105,7 +112,7 @@ def compile_as_stored(
     where = f"{root.where}; compile=False loads it without its training configuration"
     with gate.rebuilding(where), CustomObjectScope(dict(custom_objects or {})):
         optimizer = optimizers.deserialize(config["optimizer_config"], dict(custom_objects or {}))
-        settings = {"loss": _resolved(config.get("loss")), "metrics": _resolved(config.get("metrics"))}
+        settings = {name: _resolved(config.get(name)) for name in ("loss", "metrics", "weighted_metrics")}
         for name in ("loss_weights", "sample_weight_mode"):
             if config.get(name) is not None:
                 settings[name] = config[name]
@@ -157,24 +164,30 @@ def _restore_state(optimizer: Any, folder: Folder) -> None:
 # --- progress ---------------------------------------------------------------------------------------------------------
 
 
-def write_progress(root: h5py.Group, model: Any, whole: bool) -> None:
-    """How far training has come, for a model that has been trained; `whole` as in restore_progress."""
+PROGRESS = "training_progress"  # where files keep it
+
+
+def written_progress(model: Any, whole: bool) -> dict[str, str]:
+    """How far training has come, as text under its name; nothing for a model that has not been trained.
+
+    whole: with the random numbers that come next; else only what callbacks keep.
+    """
     progress = getattr(model, "_progress", None)
-    if progress is not None and (progress.best or (whole and progress.epoch is not None)):
-        root.attrs["training_progress"] = json.dumps(progress.plain(random=whole)).encode("utf-8")
+    if progress is None or not (progress.best or (whole and progress.epoch is not None)):
+        return {}
+    return {PROGRESS: json.dumps(progress.plain(random=whole))}
 
 
-def restore_progress(model: Any, root: Folder, whole: bool) -> None:
-    """How far training had come.  whole: with the random numbers that come next; else what callbacks keep."""
-    text = root.text("training_progress")
+def restore_progress(model: Any, text: str | None, where: str, whole: bool) -> None:
+    """How far training had come, from the text of a file if it has any; `whole` as in `written_progress`."""
     if text is None:
         return
     try:
-        found = Progress.of_plain(gate.parse_json(text, f"training_progress of {root.where}"))
+        found = Progress.of_plain(gate.parse_json(text, f"{PROGRESS} of {where}"))
     except (UnsafeFile, DamagedFile):
         raise
     except ValueError as error:
-        raise DamagedFile(f"training_progress of {root.where} cannot be understood: {error}") from error
+        raise DamagedFile(f"{PROGRESS} of {where} cannot be understood: {error}") from error
     if whole:
         model._progress = found
     else:

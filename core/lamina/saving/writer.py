@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import h5py
@@ -16,10 +18,67 @@ FilePath: TypeAlias = str | os.PathLike[str]
 Target: TypeAlias = FilePath | h5py.Group | BinaryIO
 
 
+def may_write(filepath: Any, overwrite: bool) -> bool:
+    """Whether to go on: what exists is replaced only when `overwrite`, or when the person there says so."""
+    name = _existing(filepath)
+    if overwrite or name is None:
+        return True
+    if not sys.stdin or not sys.stdin.isatty():
+        raise FileExistsError(
+            f"{name} already exists and overwrite is False; choose another name, or pass True"
+        )
+    answer = ""
+    while answer not in ("y", "n"):
+        answer = input(f"[WARNING] {name} already exists - overwrite? [y/n] ").strip().lower()[:1]
+    if answer == "y":
+        print("[TIP] Next time specify overwrite=True!")
+    return answer == "y"
+
+
+def _existing(filepath: Any) -> str | None:
+    """What a save to `filepath` would replace, by name, or None."""
+    if isinstance(filepath, h5py.Group):
+        return f"A model in {filepath.file.filename}" if _ours(filepath) else None
+    if isinstance(filepath, str | os.PathLike) and os.path.exists(filepath):
+        return os.fspath(filepath)
+    return None
+
+
+def _ours(group: h5py.Group) -> list[str]:
+    """The attributes of a group that a save wrote."""
+    return [name for name in group.attrs if re.fullmatch(r"model_config|training_\w+|layer_names\d*", name)]
+
+
+def _clear(group: h5py.Group) -> None:
+    """Take away the model, or the weights, that an open group holds."""
+    parts = ["model_weights", "optimizer_weights", "optimizer_state"]
+    for name in _ours(group):
+        if name.startswith("layer_names"):
+            parts += [part.decode() if isinstance(part, bytes) else part for part in group.attrs[name]]
+        del group.attrs[name]
+    for part in parts:
+        if part in group:
+            del group[part]
+
+
+def write_texts(group: h5py.Group, texts: Mapping[str, str]) -> None:
+    """Texts as attributes, in the bytes that Keras 2 under h5py 2 wants."""
+    for name, text in texts.items():
+        group.attrs[name] = text.encode("utf-8")
+
+
 @contextlib.contextmanager
 def writing(filepath: Target) -> Iterator[h5py.Group]:
-    """The group to write to: the root of a new file that takes its place when it is whole, or an open one as it is."""
+    """The group to write to: the root of a new file that takes its place when it is whole, or an open one as it is.
+
+    An open one loses the model that it may hold.
+    """
     if isinstance(filepath, h5py.Group):
+        if filepath.file.mode == "r":
+            raise ValueError(
+                f"{filepath.file.filename} is open for reading only; to save a model in it, open it in mode 'a'"
+            )
+        _clear(filepath)
         yield filepath
     elif isinstance(filepath, str | os.PathLike):
         with replacing(filepath) as file:

@@ -10,6 +10,9 @@
 A `Case` is one way of using one thing; a check is one promise, and runs on every device present.  The checks are the
 functions check_* of `lamina.testing.common`, `.layers`, `.functions` (activations, losses, metrics, ops), `.parts`
 (initializers, regularizers, constraints) and `.optimizers`; `PROMISES` says which kind makes which.
+
+A `Vector` is one way of using one thing, with the numbers that an independent implementation found.  A file of them
+becomes tests by `parametrize_vectors`; `lamina.testing.vectors` says what is in it.
 """
 
 from lamina.testing.case import Case, classes, one_hot, probabilities, signs, uniform
@@ -28,12 +31,15 @@ from lamina.testing.collect import (
     parametrize_regularizers,
 )
 from lamina.testing.graph import predict
+from lamina.testing.vectors import Vector, collected_vectors, parametrize_vectors
 
 __all__ = [
     "PROMISES",
     "Case",
+    "Vector",
     "classes",
     "collected",
+    "collected_vectors",
     "devices",
     "one_hot",
     "parametrize_activations",
@@ -45,6 +51,7 @@ __all__ = [
     "parametrize_ops",
     "parametrize_optimizers",
     "parametrize_regularizers",
+    "parametrize_vectors",
     "predict",
     "probabilities",
     "signs",

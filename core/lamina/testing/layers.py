@@ -11,6 +11,7 @@ import numpy as np
 
 from lamina import backend as K
 from lamina.engine.layer import Layer
+from lamina.engine.signature import BASE
 from lamina.tensor import Placeholder, Tensor
 from lamina.testing.case import Case, own_arguments
 from lamina.testing.common import promise, shapes_are_as_told, through_json
@@ -19,13 +20,14 @@ from lamina.testing.graph import Graph, call, fresh, function, graph_of
 
 
 def check_config(case: Case) -> None:
-    """The config holds every argument, goes through JSON, and makes a layer of that name that computes the same."""
+    """The config holds the name and every argument, goes through JSON, and makes a layer of that name that computes the
+    same.  Of the arguments that every layer has it need not hold more: weights to start from are in no config."""
     from lamina.layers import deserialize, serialize
 
     with fresh():
         graph = graph_of(case)
         config = through_json(case, graph.layer.get_config())
-        missing = own_arguments(case.target) - config.keys()
+        missing = (own_arguments(case.target) - set(BASE) | {"name"}) - config.keys()
         if missing:
             fail(case, "get_config() answers", sorted(config), f"also {', '.join(sorted(missing))}")
         again = deserialize(through_json(case, serialize(graph.layer)), custom_objects=case.custom_objects)
@@ -144,7 +146,7 @@ def check_data_format(case: Case) -> None:
         )  # of the channels, from the end: the same before the layer and behind it
         moved = [np.ascontiguousarray(np.moveaxis(array, -1, axis)) for array in arrays]
         places = [
-            Placeholder((None, *array.shape[1:]), tensor.dtype)
+            Placeholder((case.batch, *array.shape[1:]), tensor.dtype)
             for array, tensor in zip(moved, last.inputs, strict=True)
         ]
         layer = case.make(data_format="channels_first")

@@ -12,7 +12,7 @@ from lamina.training import loop
 from lamina.training.batches import ArrayBatches, WholeBatches, filled, shuffled_order
 from lamina.training.callbacks import History
 from lamina.training.compiled import Compiled, training_phase
-from lamina.training.data import Data, check_batch_size, inputs_of, training_data
+from lamina.training.data import Data, check_batch_size, check_steps, inputs_of, training_data
 from lamina.training.sequence import is_stream
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def fit(
     """`Model.fit`."""
     _refuse_streams(x, "fit")
     _refuse_streams(validation_data, "fit")
-    _check_steps(steps_per_epoch, validation_steps, given(validation_data) or bool(validation_split))
+    steps_per_epoch = _steps(model, "steps_per_epoch", steps_per_epoch, batch_size)
+    validation_steps = check_steps("validation_steps", validation_steps)
+    _check_both_steps(steps_per_epoch, validation_steps, given(validation_data) or bool(validation_split))
     if isinstance(shuffle, str) and shuffle != "batch":
         raise ValueError(f"shuffle is True, False or 'batch', met {shuffle!r}")
     compiled = model._ready(x, train=True)
@@ -92,6 +94,7 @@ def evaluate(
 ) -> list[float]:
     """`Model.evaluate`, always as a list."""
     _refuse_streams(x, "evaluate")
+    steps = _steps(model, "steps", steps, batch_size)
     compiled = model._ready(x)
     _need_data(model, "evaluate", x, y, steps)
     data = training_data(model, compiled, x, y, sample_weight)
@@ -109,6 +112,7 @@ def predict(
 ) -> list[np.ndarray]:
     """`Model.predict`, always as a list."""
     _refuse_streams(x, "predict")
+    steps = _steps(model, "steps", steps, batch_size)
     _need_data(model, "predict", x, None, steps)
     function = model._predict_function_for(x)
     data = inputs_of(model, x)
@@ -233,7 +237,18 @@ def _counted(model: Model, data: Data, purpose: str) -> int:
     return data.samples
 
 
-def _check_steps(steps_per_epoch: int | None, validation_steps: int | None, validated: bool) -> None:
+def _steps(model: Model, argument: str, steps: Any, batch_size: Any) -> int | None:
+    """How often to run the whole of the data; with a batch size that would have no meaning."""
+    steps = check_steps(argument, steps)
+    if steps is not None and batch_size is not None:
+        raise ValueError(
+            f"{model.name}: {argument}={steps} takes the whole of the data for every step, so that "
+            f"batch_size={batch_size} would not count: leave one of them out"
+        )
+    return steps
+
+
+def _check_both_steps(steps_per_epoch: int | None, validation_steps: int | None, validated: bool) -> None:
     if validation_steps and steps_per_epoch is None:
         raise ValueError(
             "Can only use validation_steps when doing step-wise training, i.e. steps_per_epoch must be set"

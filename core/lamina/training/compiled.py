@@ -272,6 +272,11 @@ def _per_output(argument: str, value: Any, names: Sequence[str]) -> list[list[An
         found = [value.get(name, []) for name in names]
         return [list(some) if isinstance(some, list | tuple) else [some] for some in found]
     if isinstance(value, list | tuple):
+        if any(isinstance(one, list | tuple) for one in value):
+            raise TypeError(
+                f"{argument} is one list for all outputs; for others on each output pass a dict by output name, "
+                f"{argument}={{{names[0]!r}: [...], ...}}. Met {value!r}"
+            )
         return [list(value) for _ in names]
     raise TypeError(
         f"{argument} is a list, or a dict by output name; met {value!r}. Write {argument}=[{value!r}]"

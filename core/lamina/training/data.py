@@ -6,14 +6,16 @@ Arrays keep their type and memory here; what is cast is cast on its way into the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamina import backend as K
 from lamina.training.compiled import Compiled, feed_inputs
-from lamina.training.forms import check_shape, len_of, standardize
+from lamina.training.forms import Rows, check_shape, is_lazy, len_of, standardize
 from lamina.training.objective import Objective, is_loss
 from lamina.training.weights import per_output, sample_weights
 
@@ -50,14 +52,15 @@ class Data:
     def split(self, at: int) -> tuple[Data, Data]:
         """The samples before `at`, and the others."""
 
-        def cut(where: slice) -> Data:
-            return Data(
-                [array[where] for array in self.x],
-                [array[where] for array in self.y],
-                [None if weights is None else weights[where] for weights in self.weights],
-            )
+        def cut(first: int, last: int) -> Data:
+            def part(array: Any) -> Any:
+                stored = is_lazy(array) and not hasattr(array, "tocsr")
+                return Rows(array, first, last) if stored else array[first:last]
 
-        return cut(slice(None, at)), cut(slice(at, None))
+            weights = [None if each is None else part(each) for each in self.weights]
+            return Data([part(array) for array in self.x], [part(array) for array in self.y], weights)
+
+        return cut(0, at), cut(at, self.samples or 0)
 
 
 def inputs_of(model: Model, x: Any) -> Data:
@@ -151,6 +154,20 @@ def _check_lengths(model: Model, data: Data) -> None:
         raise ValueError(
             f"{model.name}: All arrays must have the same number of samples. Found {', '.join(found)}"
         )
+
+
+def check_steps(argument: str, steps: Any) -> int | None:
+    """How many batches `steps` asks for; None when it is None.
+
+    A part of a batch counts as one, as in Keras: steps_per_epoch=len(x) / 32.  Raises for what is no number above 0.
+    """
+    if steps is None:
+        return None
+    if isinstance(steps, bool) or not isinstance(steps, Real):
+        raise TypeError(f"{argument} is a number of batches, met {steps!r}")
+    if not 0 < (count := float(steps)) < math.inf:
+        raise ValueError(f"{argument} must be at least 1, met {steps}")
+    return math.ceil(count)
 
 
 def check_batch_size(model: Model, batch_size: Any, samples: int | None) -> int:

@@ -85,8 +85,31 @@ def is_lazy(value: Any) -> bool:
     )
 
 
+class Rows:
+    """Rows start to stop of something that is read batch by batch, not read yet."""
+
+    def __init__(self, source: Any, start: int, stop: int) -> None:
+        self.source, self.start = source, start
+        self.shape = (stop - start, *source.shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Rows by slice, or by list of rising numbers."""
+        if isinstance(key, slice):
+            first, last, step = key.indices(len(self))
+            return self.source[self.start + first : self.start + max(first, last) : step]
+        return self.source[(np.asarray(key) + self.start).tolist()]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
 def as_array(value: Any, where: str) -> np.ndarray:
     """`value` as an array of numbers.  Raises ValueError or TypeError where it is none."""
+    if np.ma.is_masked(value):  # and np.asarray would answer what lies under the mask
+        raise ValueError(f"{where}: met masked numbers in {shown(value)}: fill in or drop what is missing")
     try:
         array = np.asarray(value)
         if array.dtype.kind == "O":

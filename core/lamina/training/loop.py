@@ -217,7 +217,10 @@ def callback_list(
         )
     for callback in callbacks or ():
         if isinstance(callback, type) or not hasattr(callback, "set_model"):
-            hint = f": make one, {callback.__name__}(...)" if isinstance(callback, type) else ""
+            if isinstance(callback, type):
+                hint = f": make one, {callback.__name__}(...)"
+            else:
+                hint = ": wrap it, LambdaCallback(on_epoch_end=...)" if callable(callback) else ""
             raise TypeError(f"callbacks holds {callback!r}, which is no Callback{hint}")
     bar = ProgbarLogger("steps" if by_steps else "samples", stateful_metrics=compiled.stateful_metrics)
     return CallbackList([*([bar] if verbose else []), *(callbacks or []), history])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamina import backend as K
@@ -57,6 +57,11 @@ class Objective:
         self.fed = False
         if loss is None:
             return
+        if 0 in K.int_shape(output)[1:]:
+            raise ValueError(
+                f"{name}: the output has shape {K.int_shape(output)}, and of no numbers there is no loss: give it "
+                "loss=None, or every axis a size above 0"
+            )
         self.one_hot = is_loss(loss, "categorical_crossentropy")
         self.fed = target is None or isinstance(target, Placeholder)
         if target is None:
@@ -112,18 +117,28 @@ def weighted_mean(scores: Tensor, weights: Tensor | None = None, mask: Tensor | 
 
     mask: scores * mask / mean(mask).  weights: scores * weights / mean(weights != 0), after the mean over the axes
     that weights do not have.  Neither divides by the sum of weights: doubling all weights doubles the loss.
-    A batch masked out whole, or with no weight but 0, has loss 0.
+    A batch masked out whole, or with no weight but 0, has loss 0, and so have samples of no time steps.
     """
     if mask is not None:
         mask = K.cast(mask, K.dtype(scores))
-        scores = scores * mask / _positive(K.mean(mask))
+        scores = scores * mask / _positive(_mean(mask))
     if weights is not None:
         axes = list(range(K.ndim(weights), K.ndim(scores)))
         if axes:
-            scores = K.mean(scores, axis=axes)
+            scores = _mean(scores, axes)
         weights = K.cast(weights, K.dtype(scores))
-        scores = scores * weights / _positive(K.mean(K.cast(K.not_equal(weights, 0), K.dtype(scores))))
-    return K.mean(scores)
+        scores = scores * weights / _positive(_mean(K.cast(K.not_equal(weights, 0), K.dtype(scores))))
+    return _mean(scores)
+
+
+def _mean(x: Tensor, axes: Sequence[int] | None = None) -> Tensor:
+    """The mean of x along `axes`, or of all of it; of no numbers 0, where K.mean would divide 0 by 0."""
+    reduced = range(K.ndim(x)) if axes is None else axes
+    if all(K.int_shape(x)[axis] for axis in reduced if axis > 0):  # there is always a sample
+        return K.mean(x, axis=axes)
+    sizes = K.shape(x)
+    count = K.prod(K.stack([sizes[axis] for axis in reduced]))
+    return K.sum(x, axis=axes) / K.cast(K.maximum(count, 1), K.dtype(x))
 
 
 def _positive(share: Tensor) -> Tensor:

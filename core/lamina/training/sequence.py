@@ -19,9 +19,9 @@ class Sequence:
 
     A batch is what train_on_batch takes: (inputs, targets) or (inputs, targets, sample_weights).
 
-    Several workers may make batches at a time.  Threads share the Sequence; processes have a copy of it each, which
-    follows the one here at the beginning of every epoch, and seed np.random and random for every batch, so that
-    np.random.seed(0) repeats those, too.
+    Several workers may make batches at a time.  Threads share the Sequence and np.random, from which two of them draw
+    in an order of their own each time; processes have a copy of the Sequence each, which follows the one here at the
+    beginning of every epoch, and seed np.random and random for every batch, so that np.random.seed(0) repeats those.
 
     worker_timeout: seconds that a worker may take for one batch; None is LAMINA_WORKER_TIMEOUT in the environment,
         else 8.  A worker that takes longer is given up, with a WorkerError that says where it was.

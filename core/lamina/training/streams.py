@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from lamina.training.arrays import evaluation, for_callbacks, given, validation_
 from lamina.training.batches import Batch, filled
 from lamina.training.callbacks import History
 from lamina.training.compiled import Compiled, training_phase
-from lamina.training.data import Data, inputs_of, training_data
+from lamina.training.data import Data, check_steps, inputs_of, training_data
 from lamina.training.feeds import Feed
+from lamina.training.forms import shown
 from lamina.training.sequence import Sequence, is_stream
 
 if TYPE_CHECKING:
@@ -40,14 +42,14 @@ def fit_generator(
 ) -> History:
     """`Model.fit_generator`.  workers: how batches are made, as `Feed` takes it."""
     compiled = model._ready(None, train=True)
-    steps = _steps_of(generator, steps_per_epoch, "steps_per_epoch")
+    steps = _steps_of(generator, steps_per_epoch, "fit_generator", "steps_per_epoch")
     validation: Data | None = None
     validate: Callable[[], list[float]] | None = None
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(Feed(generator, shuffle=shuffle, **workers))
         source = _labelled(model, compiled, feed, steps, True, class_weight)
         if is_stream(validation_data):
-            count = _steps_of(validation_data, validation_steps, "validation_steps")
+            count = _steps_of(validation_data, validation_steps, "fit_generator", "validation_steps")
             judged = _labelled(
                 model, compiled, stack.enter_context(Feed(validation_data, **workers)), count, False
             )
@@ -76,7 +78,7 @@ def evaluate_generator(
 ) -> list[float]:
     """`Model.evaluate_generator`, always as a list."""
     compiled = model._ready(None)
-    count = _steps_of(generator, steps, "steps")
+    count = _steps_of(generator, steps, "evaluate_generator")
     with Feed(generator, **workers) as feed:
         source = _labelled(model, compiled, feed, count, False)
         return loop.evaluate(compiled, source, count if verbose == 1 else None)
@@ -91,7 +93,7 @@ def predict_generator(
         x = item[0] if isinstance(item, tuple) and len(item) in (2, 3) else item
         return model._predict_function_for(x), inputs_of(model, x)
 
-    count = _steps_of(generator, steps, "steps")
+    count = _steps_of(generator, steps, "predict_generator")
     with Feed(generator, **workers) as feed:
         source = StreamBatches(feed, count, 0, prepare)
         return loop.predict(model, source, None, count if verbose == 1 else None)
@@ -136,7 +138,7 @@ def _labelled(
     def prepare(item: Any) -> tuple[Function, Data]:
         if not isinstance(item, tuple | list) or len(item) not in (2, 3):
             raise ValueError(
-                f"Output of generator should be a tuple (x, y, sample_weight) or (x, y). Found: {repr(item)[:200]}"
+                f"Output of generator should be a tuple (x, y, sample_weight) or (x, y). Found: {shown(item)}"
             )
         x, y, *weights = item
         data = training_data(model, compiled, x, y, weights[0] if weights else None, class_weight)
@@ -145,11 +147,19 @@ def _labelled(
     return StreamBatches(feed, steps, training_phase(model) if train else 0, prepare)
 
 
-def _steps_of(source: Any, steps: int | None, argument: str) -> int:
+def _steps_of(source: Any, steps: Any, method: str, argument: str = "steps") -> int:
     if not is_stream(source):
-        raise TypeError(f"expected a generator or a Sequence of batches, met {type(source).__name__}")
-    if steps is not None:
-        return int(steps)
+        hint = (
+            "call it, and pass what it gives"
+            if inspect.isgeneratorfunction(source)
+            else (f"for arrays call {method.removesuffix('_generator')}()")
+        )
+        raise TypeError(
+            f"{method}() takes a generator or a Sequence of batches, met {type(source).__name__}: {hint}"
+        )
+    count = check_steps(argument, steps)
+    if count is not None:
+        return count
     if not isinstance(source, Sequence):
         raise ValueError(
             f"`{argument}=None` is only valid for a generator based on the Sequence class: specify `{argument}`, "

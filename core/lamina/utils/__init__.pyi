@@ -1,9 +1,19 @@
 # Written by registry/scripts/stubs.py.
 from typing import Any
 
+import lamina.utils.data_utils
+import lamina.utils.generic_utils
+import lamina.utils.io_utils
+import lamina.utils.layer_utils
+import lamina.utils.np_utils  # noqa: F401
 from lamina.engine.summary import print_summary as print_summary
 from lamina.training.progbar import Progbar as Progbar
 from lamina.training.sequence import Sequence as Sequence
+from lamina.utils import data_utils as data_utils
+from lamina.utils import generic_utils as generic_utils
+from lamina.utils import io_utils as io_utils
+from lamina.utils import layer_utils as layer_utils
+from lamina.utils import np_utils as np_utils
 from lamina.utils.np_utils import normalize as normalize
 from lamina.utils.np_utils import to_categorical as to_categorical
 from lamina_registry import CustomObjectScope as CustomObjectScope

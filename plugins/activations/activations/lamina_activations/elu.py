@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_number
 from lamina.layers import Layer
 from lamina.tensor import Tensor
 
@@ -24,7 +25,7 @@ class ELU(Layer):
 
     def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = as_number(alpha, f"{self.name}: alpha is minus the value of large negative inputs")
 
     def call(self, inputs: Tensor) -> Tensor:
         return K.elu(inputs, self.alpha)

@@ -8,6 +8,7 @@ from typing import Any
 from lamina import backend as K
 from lamina import constraints, initializers, regularizers
 from lamina.layers import InputSpec, Layer
+from lamina.op import as_float
 from lamina.tensor import Shape, Tensor
 
 
@@ -70,4 +71,5 @@ class PReLU(Layer):
         super().build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
+        inputs = as_float(inputs)  # of unsigned numbers there is no negative
         return K.relu(inputs) - self.alpha * K.relu(-inputs)

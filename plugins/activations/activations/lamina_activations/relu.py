@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_number
 from lamina.layers import Layer
 from lamina.tensor import Tensor
 
@@ -33,15 +34,11 @@ class ReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if max_value is not None and max_value < 0:
-            raise ValueError(f"{self.name}: max_value of a ReLU layer cannot be negative, met {max_value}")
-        if negative_slope < 0:
-            raise ValueError(
-                f"{self.name}: negative_slope of a ReLU layer cannot be negative, met {negative_slope}"
-            )
         self.max_value = max_value
-        self.negative_slope = negative_slope
-        self.threshold = threshold
+        if max_value is not None:
+            self.max_value = as_number(max_value, f"{self.name}: max_value is the ceiling", low=0)
+        self.negative_slope = as_number(negative_slope, f"{self.name}: negative_slope is that below", low=0)
+        self.threshold = as_number(threshold, f"{self.name}: threshold is what an input must exceed")
 
     def call(self, inputs: Tensor) -> Tensor:
         return K.relu(inputs, alpha=self.negative_slope, max_value=self.max_value, threshold=self.threshold)

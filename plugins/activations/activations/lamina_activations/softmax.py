@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.layers import Layer
+from lamina.engine.arguments import as_axis
+from lamina.layers import InputSpec, Layer
 from lamina.tensor import Shape, Tensor
 from lamina_activations.functions import softmax
 
@@ -24,7 +25,8 @@ class Softmax(Layer):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = as_axis(axis, f"{self.name}: axis is what the outputs add up to 1 along")
+        self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Shape) -> None:
         if not -len(input_shape) <= self.axis < len(input_shape):

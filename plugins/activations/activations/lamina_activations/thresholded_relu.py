@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_number
 from lamina.layers import Layer
 from lamina.tensor import Tensor
 
@@ -24,7 +25,7 @@ class ThresholdedReLU(Layer):
 
     def __init__(self, theta: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.theta = theta
+        self.theta = as_number(theta, f"{self.name}: theta is the threshold")
 
     def call(self, inputs: Tensor) -> Tensor:
         return inputs * K.cast(K.greater(inputs, self.theta), K.dtype(inputs))

@@ -52,12 +52,72 @@ def test_the_threshold_itself_gives_zero():
     assert_allclose(predict(ThresholdedReLU(1.0), [[1.0, 1.5]]), [[0.0, 1.5]])
 
 
-@pytest.mark.parametrize("argument", ["max_value", "negative_slope"])
-def test_a_negative_argument_of_relu_is_refused(argument):
-    with pytest.raises(ValueError, match=argument):
-        ReLU(**{argument: -1.0})
+@pytest.mark.parametrize("threshold", [-1.0, 0.0, 0.7])
+@pytest.mark.parametrize("max_value", [None, 0.0, 0.6, 2.0])
+@pytest.mark.parametrize("negative_slope", [0.0, 0.3, 2.0])
+def test_the_ceiling_comes_before_the_threshold(max_value, negative_slope, threshold):
+    x = np.array([[-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0]])
+    expected = np.where(x > threshold, x, negative_slope * (x - threshold))
+    if max_value is not None:
+        expected = np.where(x >= max_value, max_value, expected)
+    assert_allclose(predict(ReLU(max_value, negative_slope, threshold), x), expected, rtol=1e-6)
 
 
-def test_softmax_needs_more_than_the_batch():
-    with pytest.raises(ValueError, match="1D"):
-        Softmax()(Input(()))
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 1.0, 2.0])
+def test_any_slope_will_do(slope):
+    x = np.array([[-3.0, -0.5, 0.0, 2.0]])
+    assert_allclose(predict(LeakyReLU(slope), x), np.where(x > 0, x, slope * x))
+    assert_allclose(predict(ELU(slope), x), np.where(x > 0, x, slope * np.expm1(x)))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        ELU,
+        LeakyReLU,
+        lambda: PReLU(alpha_initializer=Constant(0.25)),
+        lambda: ReLU(0.7, 0.1, 0.2),
+        Softmax,
+        lambda: ThresholdedReLU(0.5),
+    ],
+)
+def test_whole_numbers_are_numbers(make, dtype):
+    x = np.array([[0, 1, 2]]).astype(dtype)
+    assert_allclose(predict(make(), x), predict(make(), x.astype("float32")), rtol=1e-6)
+
+
+def test_a_softmax_of_no_steps_has_no_steps():
+    assert predict(Softmax(axis=1), np.zeros((2, 0, 3))).shape == (2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (
+            lambda: ReLU(max_value=-1.0, name="r"),
+            ValueError,
+            "r: max_value is the ceiling, at least 0; met -1.0",
+        ),
+        (
+            lambda: ReLU(negative_slope=-1.0, name="r"),
+            ValueError,
+            "r: negative_slope .* at least 0; met -1.0",
+        ),
+        (lambda: ReLU(threshold="0", name="r"), TypeError, "r: threshold .* met '0'"),
+        (
+            lambda: LeakyReLU(None, name="r"),
+            TypeError,
+            "r: alpha is the slope of the negative part, .* met None",
+        ),
+        (lambda: ELU(np.nan, name="r"), ValueError, "r: alpha .* met nan"),
+        (lambda: ThresholdedReLU("1", name="r"), TypeError, "r: theta is the threshold, a number; met '1'"),
+        (lambda: Softmax("last", name="r"), TypeError, "r: axis .* met 'last'"),
+        (lambda: Softmax(3, name="r")(Input((4,))), ValueError, "r: axis=3 is none of the 2 axes"),
+        (lambda: Softmax(name="r")(Input(())), ValueError, "layer r: .*min_ndim=2, found ndim=1"),
+        (lambda: PReLU(shared_axes=[3], name="r")(Input((4,))), ValueError, r"r: shared_axes=\[3\]"),
+    ],
+)
+def test_what_is_wrong_is_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import os
 import warnings
 from collections.abc import Iterable
@@ -18,6 +20,8 @@ class CSVLogger(Callback):
     separator: between columns.
     append: go on with a table that is there, in its columns: what an epoch lacks is NA, and what the table has no
         column for is left out, with a warning.  Otherwise the table starts anew.
+
+    Raises OSError naming the file when it cannot be written to.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -65,7 +69,18 @@ class CSVLogger(Callback):
                 stacklevel=2,
             )
         writer.writerow([epoch, *(_cell(logs.get(key, "NA")) for key in self.keys)])
-        self.csv_file.flush()
+        self._flush(epoch)
+
+    def _flush(self, epoch: int) -> None:
+        assert self.csv_file is not None
+        try:
+            self.csv_file.flush()
+        except OSError as error:
+            file, self.csv_file = self.csv_file, None
+            with contextlib.suppress(OSError):  # it would try again
+                file.close()
+            reason = f"CSVLogger could not write epoch {epoch}: {error.strerror or error}"
+            raise OSError(error.errno or errno.EIO, reason, self.filename) from error
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.csv_file is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 import struct
 import time
 import weakref
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,14 +28,18 @@ _count = itertools.count()
 
 
 class EventFile:
-    """A new event file in `folder`, which is made if need be."""
+    """A new event file in `folder`, which is made if need be.
+
+    Raises OSError naming the folder when it cannot be written to; the file is then closed.
+    """
 
     def __init__(self, folder: str) -> None:
         os.makedirs(folder, exist_ok=True)
+        self._folder = folder
         # The name holds the second; two trainings may begin in the same.
         self._writer = EventsWriter(os.path.join(folder, "events"), f".{os.getpid()}.{next(_count)}")
         self._end = weakref.finalize(
-            self, self._writer.close
+            self, _close, self._writer
         )  # at the latest when nobody holds this any more
 
     def scalars(self, values: Mapping[str, float], step: int) -> None:
@@ -56,17 +62,35 @@ class EventFile:
                 for size in shape:
                     dims.add(size=-1 if size is None else size)
             graph.node.append(node)
-        self._writer.write_event(Event(wall_time=time.time(), graph_def=graph.SerializeToString()))
+        self._tried(
+            self._writer.write_event, Event(wall_time=time.time(), graph_def=graph.SerializeToString())
+        )
 
     def flush(self) -> None:
-        self._writer.flush()
+        self._tried(self._writer.flush)
 
     def close(self) -> None:
+        if self._end.alive:
+            self.flush()
         self._end()
 
     def _write(self, values: list[Any], step: int) -> None:
         if values:
-            self._writer.write_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+            event = Event(wall_time=time.time(), step=step, summary=Summary(value=values))
+            self._tried(self._writer.write_event, event)
+
+    def _tried(self, call: Callable[..., Any], *args: Any) -> None:
+        try:
+            call(*args)
+        except OSError as error:
+            self._end()
+            reason = f"TensorBoard's events could not be written: {error.strerror or error}"
+            raise OSError(error.errno or errno.EIO, reason, self._folder) from error
+
+
+def _close(writer: Any) -> None:
+    with contextlib.suppress(OSError):  # what could not be written has been told of
+        writer.close()
 
 
 class Histogram:
@@ -93,14 +117,16 @@ class Histogram:
             return HistogramProto(bucket_limit=[0.0], bucket=[0.0])
         # An empty bucket comes first, whose bound is where the first filled one begins.
         first, last = max(int(filled[0]) - 1, 0), int(filled[-1]) + 1
+        counts, bounds = self.counts[first:last], _BOUNDS[first + 1 : last + 1]
+        told = (counts > 0) | np.append(counts[1:] > 0, False)  # of several empty buckets the last
         return HistogramProto(
             min=self.smallest,
             max=self.largest,
             num=float(self.counts.sum()),
             sum=self.sum,
             sum_squares=self.squares,
-            bucket_limit=_BOUNDS[first + 1 : last + 1].tolist(),
-            bucket=self.counts[first:last].tolist(),
+            bucket_limit=bounds[told].tolist(),
+            bucket=counts[told].tolist(),
         )
 
 

@@ -14,6 +14,8 @@ class LambdaCallback(Callback):
     on_epoch_begin, on_epoch_end: function(epoch, logs).  on_batch_begin, on_batch_end: function(batch, logs).
     on_train_begin, on_train_end: function(logs).
     kwargs: become attributes.
+
+    Raises TypeError for an event that there is not, and for what is no function.
     """
 
     def __init__(
@@ -35,5 +37,11 @@ class LambdaCallback(Callback):
             "on_train_begin": on_train_begin,
             "on_train_end": on_train_end,
         }
+        for event, function in given.items():
+            if function is not None and not callable(function):
+                raise TypeError(f"LambdaCallback calls a function at {event}, met {function!r}")
+        for name in kwargs:
+            if name.startswith("on_"):
+                raise TypeError(f"LambdaCallback knows no event {name}, only {', '.join(given)}")
         # The others stay the base's, and training does not call them.
         self.__dict__.update(kwargs, **{event: function for event, function in given.items() if function})

@@ -19,11 +19,17 @@ class LearningRateScheduler(Callback):
         rate so far.
     verbose: 1 tells of each rate.
 
-    Raises ValueError for an optimizer without `lr`, and for a rate that is no float.
+    Raises TypeError for a schedule that is no function, ValueError for an optimizer without `lr` and for a rate that is
+    no float.
     """
 
     def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
         super().__init__()
+        if not callable(schedule):
+            raise TypeError(
+                f"LearningRateScheduler needs a function of the epoch, met schedule={schedule!r}: for a rate that "
+                f"never changes write lambda epoch: {schedule!r}, or set it in the optimizer"
+            )
         self.schedule = schedule
         self.verbose = verbose
 

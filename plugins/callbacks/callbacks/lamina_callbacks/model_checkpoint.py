@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import warnings
 from typing import Any
@@ -29,7 +31,8 @@ class ModelCheckpoint(Callback):
     given the weights of such a file, and trained with a checkpoint of the same file name and monitor, goes on from
     it: a restart does not replace the best model by a worse one.  A model that was made anew starts anew.
 
-    Raises KeyError when filepath asks for what the logs have not.
+    Raises FileNotFoundError before training where there is no folder for the file, ValueError for a filepath whose
+    fields cannot be filled in, and KeyError for one that asks for what the logs have not.
     """
 
     def __init__(
@@ -61,6 +64,13 @@ class ModelCheckpoint(Callback):
         return f"{os.path.basename(self.filepath)}: {direction} {self.monitor}"
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        folder = os.path.dirname(self.filepath)
+        if folder and "{" not in folder and not os.path.isdir(folder):
+            raise FileNotFoundError(
+                errno.ENOENT, "ModelCheckpoint has no directory to save in; create it first", folder
+            )
+        with contextlib.suppress(KeyError):  # which callbacks may add to the logs
+            self._path(0, dict.fromkeys(self.params.get("metrics", ()), 0.0))
         known = progress_of(self.model).best.get(self._name)
         # A file that somebody has moved away since is to be written again.
         there = "{" in self.filepath or os.path.exists(self.filepath)
@@ -101,6 +111,11 @@ class ModelCheckpoint(Callback):
             raise KeyError(
                 f"ModelCheckpoint cannot fill in {self.filepath!r}: the logs have no {error}, only "
                 f"{', '.join(['epoch', *logs])}"
+            ) from error
+        except (IndexError, ValueError) as error:
+            raise ValueError(
+                f"ModelCheckpoint cannot fill in {self.filepath!r} ({error}): fields look like {{epoch:02d}} and "
+                "{val_loss:.2f}"
             ) from error
 
     def _save_best(self, filepath: str, current: Any) -> None:

@@ -38,8 +38,11 @@ class ReduceLROnPlateau(Callback):
         min_delta: float | None = None,
     ) -> None:
         super().__init__()
-        if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0: met {factor}")
+        if not 0 <= factor < 1.0:
+            raise ValueError(
+                "ReduceLROnPlateau does not support a factor >= 1.0 or below 0, for the learning rate is multiplied by "
+                f"it: met {factor}"
+            )
         self.monitor = monitor
         self.factor = factor
         self.patience = patience

@@ -14,6 +14,10 @@ def larger_is_better(monitor: str, mode: str, who: str, prefixes: Iterable[str] 
 
     prefixes: of names, besides those with "acc" in them, that should grow.
     """
+    if not isinstance(monitor, str):
+        raise TypeError(
+            f"{who} watches a value of the logs by its name, such as 'val_loss'; met monitor={monitor!r}"
+        )
     if mode not in ("auto", "min", "max"):
         warnings.warn(f"{who} mode {mode} is unknown, fallback to auto mode.", RuntimeWarning, stacklevel=3)
         mode = "auto"

@@ -218,13 +218,30 @@ def test_a_restart_from_another_file_of_the_run_knows_the_best_too(model, tmp_pa
 
 
 def test_a_save_that_fails_is_no_best(model, tmp_path):
-    checkpoint = ModelCheckpoint(tmp_path / "nowhere/best.h5", save_best_only=True)
-    with pytest.raises(OSError, match="nowhere"):
-        fit(model, checkpoint)
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    checkpoint = ModelCheckpoint(folder / "best.h5", save_best_only=True)
+    with pytest.raises(OSError, match="gone"):
+        fit(model, LambdaCallback(on_epoch_begin=lambda epoch, logs: folder.rmdir()), checkpoint)
     assert checkpoint.best == np.inf
-    (tmp_path / "nowhere").mkdir()
+    folder.mkdir()
     fit(model, checkpoint)
     assert checkpoint.best == 0.5
+
+
+@pytest.mark.parametrize(
+    ("filepath", "error", "says"),
+    [
+        ("nowhere/{epoch}.h5", FileNotFoundError, "ModelCheckpoint has no directory.*nowhere"),
+        ("{epoch:q}.h5", ValueError, "cannot fill in .*epoch:q.*fields look like {epoch:02d}"),
+        ("{0}.h5", ValueError, "cannot fill in"),
+        ("{epoch.h5", ValueError, "cannot fill in"),
+    ],
+)
+def test_a_file_that_can_never_be_written_is_told_before_training(model, tmp_path, filepath, error, says):
+    with pytest.raises(error, match=says):
+        fit(model, ModelCheckpoint(tmp_path / filepath))
+    assert model.get_weights() == [1.0]
 
 
 # ---- EarlyStopping
@@ -418,6 +435,16 @@ def test_an_interrupted_table_is_closed_by_the_next(model, tmp_path):
         fit(model, logger, LambdaCallback(on_batch_end=interrupt))
     fit(model, logger)
     assert len(table(tmp_path / "log.csv")) == 2 and logger.csv_file is None
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no disk that is always full")
+def test_a_table_on_a_full_disk_is_named(model, tmp_path):
+    logger = CSVLogger("/dev/full")
+    with pytest.raises(OSError, match="CSVLogger could not write epoch 0: No space left .*/dev/full"):
+        fit(model, logger)
+    logger.filename = str(tmp_path / "log.csv")
+    fit(model, logger, epochs=2)
+    assert len(table(tmp_path / "log.csv")) == 3
 
 
 def test_what_was_stopped_before_validation_is_na(model, tmp_path):

@@ -3,12 +3,14 @@
 Checked so with tensorboard 2.21.0 on 21 Nov 2026: scalars, histograms, images and the graph were all found.
 """
 
+import errno
 import struct
 import zlib
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.proto.graph_pb2 import GraphDef
 from tensorboardX.record_writer import masked_crc32c
@@ -205,6 +207,22 @@ def test_training_again_writes_another_file(tmp_path):
     assert len(list(tmp_path.glob("events*"))) == 2
     assert sorted(values(tmp_path, "simple_value")["loss"]) == [0, 1, 2, 3]
     assert board.writer is None
+
+
+def test_events_on_a_full_disk_are_named(tmp_path, monkeypatch):
+    flush, failures = EventsWriter.flush, [OSError(errno.ENOSPC, "No space left on device")]
+
+    def full_once(writer):
+        if failures:
+            raise failures.pop()
+        flush(writer)
+
+    monkeypatch.setattr(EventsWriter, "flush", full_once)
+    board = TensorBoard(tmp_path)
+    with pytest.raises(OSError, match=f"TensorBoard's events could not be written: No space.*{tmp_path}"):
+        fit(new_model(), board)
+    fit(new_model(), board, epochs=2)
+    assert sorted(values(tmp_path, "simple_value")["loss"]) == [0, 1]
 
 
 # ---- embeddings

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -72,6 +74,46 @@ def test_the_scaled_ones_are_written_as_keras_writes_them(name, config):
     found = initializers.serialize(initializers.get(name))
     assert found == {"class_name": "VarianceScaling", "config": config}
     assert list(found["config"]) == list(config)
+
+
+def normal(x):
+    """The share of standard normal draws below x."""
+    return (1 + math.erf(x / math.sqrt(2))) / 2
+
+
+def cut(x):
+    """The share of standard normal draws below x, of those within two standard deviations."""
+    return (normal(min(max(x, -2), 2)) - normal(-2)) / (normal(2) - normal(-2))
+
+
+def even(x):
+    """The share of draws from -1 to 1 below x."""
+    return (min(max(x, -1), 1) + 1) / 2
+
+
+@pytest.mark.parametrize(
+    ("initializer", "share", "centre", "scale"),
+    [
+        (RandomNormal(), normal, 0, 0.05),
+        (RandomNormal(3.0, 2.0), normal, 3, 2),
+        (RandomUniform(), even, 0, 0.05),
+        (RandomUniform(1.0, 5.0), even, 3, 2),
+        (TruncatedNormal(), cut, 0, 0.05),
+        (TruncatedNormal(3.0, 2.0), cut, 3, 2),
+        (initializers.glorot_normal(), cut, 0, np.sqrt(2 / 500)),
+        (initializers.glorot_uniform(), even, 0, np.sqrt(6 / 500)),
+        (initializers.he_normal(), cut, 0, np.sqrt(2 / 200)),
+        (initializers.he_uniform(), even, 0, np.sqrt(6 / 200)),
+        (initializers.lecun_normal(), cut, 0, np.sqrt(1 / 200)),
+        (initializers.lecun_uniform(), even, 0, np.sqrt(3 / 200)),
+    ],
+)
+def test_draws_are_distributed_as_they_are_called(initializer, share, centre, scale):
+    np.random.seed(1)
+    draws = values(initializer, 200, 300)
+    for x in (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0):
+        # Of N draws, to five standard errors of a share, which is at most sqrt(0.25 / N).
+        assert abs((draws < centre + scale * x).mean() - share(x)) <= 2.5 / np.sqrt(N), x
 
 
 @pytest.mark.parametrize("mode, n", [("fan_in", 200), ("fan_out", 300), ("fan_avg", 250)])

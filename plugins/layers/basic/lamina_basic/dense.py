@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina import backend as K
-from lamina.engine.structure import as_count
+from lamina.engine.arguments import as_count
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Shape, Tensor
 

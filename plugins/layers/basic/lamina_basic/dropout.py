@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_data_format, as_noise_shape, as_number
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 
@@ -35,9 +36,7 @@ class Dropout(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"{self.name}: rate is the fraction to drop, 0 <= rate <= 1; met {rate!r}")
-        self.rate = rate
+        self.rate = as_number(rate, f"{self.name}: rate is the fraction to drop", 0, 1)
         self.noise_shape = noise_shape
         self.seed = seed
 
@@ -52,18 +51,7 @@ class Dropout(Layer):
 
     def _get_noise_shape(self, inputs: Tensor) -> Sequence[Any] | None:
         """The sizes of the draw for these inputs, or None for one draw an element."""
-        if self.noise_shape is None:
-            return None
-        shape = K.int_shape(inputs)
-        if len(self.noise_shape) != len(shape) or any(
-            noise not in (None, 1, size) for noise, size in zip(self.noise_shape, shape, strict=True) if size
-        ):
-            raise ValueError(
-                f"{self.name}: noise_shape={self.noise_shape} needs one size for each of the {len(shape)} axes "
-                f"of inputs of shape {shape}, the batch included: that of the axis, 1, or None"
-            )
-        sizes = K.shape(inputs)
-        return tuple(sizes[axis] if size is None else size for axis, size in enumerate(self.noise_shape))
+        return None if self.noise_shape is None else as_noise_shape(self.noise_shape, inputs, self.name)
 
 
 class _SpatialDropout(Dropout):
@@ -106,7 +94,7 @@ class SpatialDropout2D(_SpatialDropout):
 
     def __init__(self, rate: float, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.channels_axis = 1 if self.data_format == "channels_first" else -1
         self.input_spec = InputSpec(ndim=4)
 
@@ -125,6 +113,6 @@ class SpatialDropout3D(_SpatialDropout):
 
     def __init__(self, rate: float, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(rate, **kwargs)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.channels_axis = 1 if self.data_format == "channels_first" else -1
         self.input_spec = InputSpec(ndim=5)

@@ -57,6 +57,10 @@ class Lambda(Layer):
             raise TypeError(
                 f"In Lambda, `output_shape` must be a list, a tuple, or a function. {self.name} met {output_shape!r}"
             )
+        if not isinstance(arguments, Mapping | None):
+            raise TypeError(
+                f"{self.name}: arguments is a dict of arguments of the function, met {arguments!r}"
+            )
         self.function = function
         self.arguments = dict(arguments or {})
         self.mask = mask

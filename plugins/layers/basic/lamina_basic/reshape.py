@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina import backend as K
-from lamina.engine.structure import as_count, is_shape
+from lamina.engine.arguments import as_count, as_data_format
+from lamina.engine.structure import is_shape
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 
@@ -26,7 +27,7 @@ class Flatten(Layer):
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(min_ndim=2)
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -74,17 +74,24 @@ def test_penalties_are_losses_of_the_layer():
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "error", "words"),
     [
-        (lambda: Dense(0), "units is the size of the output"),
-        (lambda: Dense(3)(Input((4, None))), "has no fixed size"),
-        (lambda: Dense(3)(Input(())), "min_ndim=2"),
-        (lambda: Dense(3, activation="rellu"), "rellu"),
-        (lambda: Dense(3, kernel_initializer="glorot"), "glorot"),
+        (lambda: Dense(0, name="d"), ValueError, "d: units is the size of the output, a whole .* met 0"),
+        (lambda: Dense(2.5, name="d"), ValueError, "d: units .* met 2.5"),
+        (lambda: Dense("3", name="d"), TypeError, "d: units .* met '3'"),
+        (
+            lambda: Dense(3, name="d")(Input((4, None))),
+            ValueError,
+            r"^d needs .* the last axis of .*no fixed size",
+        ),
+        (lambda: Dense(3, name="d")(Input(())), ValueError, "layer d: expected min_ndim=2, found ndim=1"),
+        (lambda: Dense(3, batch_size="8", input_shape=(2,), name="d"), TypeError, "d: batch_size .* met '8'"),
+        (lambda: Dense(3, activation="rellu"), ValueError, "rellu"),
+        (lambda: Dense(3, kernel_initializer="glorot"), ValueError, "glorot"),
     ],
 )
-def test_what_is_wrong_is_named(make, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_is_wrong_is_named(make, error, words):
+    with pytest.raises(error, match=words):
         make()
 
 

@@ -69,15 +69,47 @@ def test_shared_axes_have_one_draw(layer, shape, shared):
     assert set(np.unique(one)) == {0.0, 2.0}
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.5, float("nan")])
-def test_a_rate_out_of_range_is_named(rate):
-    with pytest.raises(ValueError, match="0 <= rate <= 1"):
-        Dropout(rate)
+@pytest.mark.parametrize("layer", [Dropout, SpatialDropout1D, SpatialDropout2D, SpatialDropout3D])
+@pytest.mark.parametrize(
+    ("rate", "error"),
+    [
+        (-0.1, ValueError),
+        (1.5, ValueError),
+        (float("nan"), ValueError),
+        ("half", TypeError),
+        (None, TypeError),
+    ],
+)
+def test_a_rate_out_of_range_is_named(layer, rate, error):
+    with pytest.raises(error, match=f"drop: rate is the fraction to drop, .* met {rate!r}"):
+        layer(rate, name="drop")
 
 
-def test_a_noise_shape_of_other_axes_is_named():
-    with pytest.raises(ValueError, match="one size for each of the 3 axes"):
-        Dropout(0.5, noise_shape=(None, 1))(Input((3, 4)))
+@pytest.mark.parametrize("noise_shape", [(None, 1), (None, 1, 7), 3])
+def test_a_noise_shape_that_does_not_fit_is_named(noise_shape):
+    with pytest.raises(
+        ValueError, match="drop: noise_shape=.* one size for each of the 3 axes of .*, 3, 4.*, 1, or"
+    ):
+        Dropout(0.5, noise_shape=noise_shape, name="drop")(Input((3, 4)))
+
+
+@pytest.mark.parametrize("seed", ["1", -1, 1.5])
+def test_a_seed_that_is_none_is_refused(seed):
+    with pytest.raises(ValueError, match="a seed is a whole number from 0 on, or None"):
+        Dropout(0.5, seed=seed)(Input((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "ndim"), [(SpatialDropout1D, 3), (SpatialDropout2D, 4), (SpatialDropout3D, 5)]
+)
+def test_other_axes_and_layouts_are_named(layer, ndim):
+    with pytest.raises(ValueError, match=f"layer drop: expected ndim={ndim}, found ndim=2"):
+        layer(0.5, name="drop")(Input((3,)))
+    if ndim > 3:
+        with pytest.raises(
+            ValueError, match="drop: Unknown data_format 'last': it is neither 'channels_last' nor"
+        ):
+            layer(0.5, data_format="last", name="drop")
 
 
 def test_configs_have_what_keras_reads():

@@ -72,21 +72,55 @@ def test_an_activity_penalty_is_summed_over_the_batch():
     assert K.function([x], [loss])([np.array([[1, -2], [3, -4]])])[0] == 12.5
 
 
+def test_an_infinite_mask_value_makes_no_nan():
+    x = np.array([[[np.inf, np.inf], [np.inf, 1.0]]])
+    assert_array_equal(predict(Masking(np.inf), x), [[[0, 0], [np.inf, 1]]])
+
+
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "error", "words"),
     [
-        (lambda: Flatten()(Input((None, 3))), "is not fully defined"),
-        (lambda: Flatten("channels_middle"), "channels_middle"),
-        (lambda: Reshape((-1, -1)), "more than one size open"),
-        (lambda: Reshape((5, 2), name="r")(Input((3, 4))), "r: total size of new array must be unchanged"),
-        (lambda: Reshape((-1, 5))(Input((3, 4))), "do not fill"),
-        (lambda: Permute((0, 1)), "counted from 1"),
-        (lambda: Permute((2, 1))(Input((3,))), "expected ndim=3, found ndim=2"),
-        (lambda: RepeatVector(0), "a whole and positive number"),
-        (lambda: RepeatVector(2)(Input((3, 4))), "expected ndim=2, found ndim=3"),
-        (lambda: Activation("rellu"), "rellu"),
+        (
+            lambda: Flatten(name="f")(Input((None, 3))),
+            ValueError,
+            '"f" is not fully defined .*None, 3.* input_shape',
+        ),
+        (lambda: Flatten("middle", name="f"), ValueError, "f: Unknown data_format 'middle': it is neither"),
+        (lambda: Flatten(name="f")(Input(())), ValueError, "layer f: expected min_ndim=2, found ndim=1"),
+        (lambda: Reshape((-1, -1), name="r"), ValueError, "r: target_shape=.* more than one size open"),
+        (lambda: Reshape(12, name="r"), TypeError, r"r: target_shape is a tuple of sizes, such as .* met 12"),
+        (
+            lambda: Reshape((5, 2), name="r")(Input((3, 4))),
+            ValueError,
+            r"r: total size of new array must be unchanged: .* 12 elements, which do not fill target_shape=\(5, 2\)",
+        ),
+        (lambda: Reshape((-1, 5), name="r")(Input((3, 4))), ValueError, "r: .* do not fill"),
+        (lambda: Permute((0, 1), name="p"), ValueError, r"p: dims=\(0, 1\) .* once, counted from 1"),
+        (lambda: Permute(2, name="p"), TypeError, "p: dims is a tuple of axes, .* met 2"),
+        (
+            lambda: Permute((2, 1), name="p")(Input((3,))),
+            ValueError,
+            "layer p: expected ndim=3, found ndim=2",
+        ),
+        (lambda: RepeatVector(0, name="r"), ValueError, "r: n is .* a whole and positive number; met 0"),
+        (
+            lambda: RepeatVector(2, name="r")(Input((3, 4))),
+            ValueError,
+            "layer r: expected ndim=2, found ndim=3",
+        ),
+        (lambda: Activation("rellu"), ValueError, "rellu"),
+        (lambda: Masking(np.nan, name="m"), ValueError, "m: mask_value .* met nan"),
+        (lambda: Masking("pad", name="m"), TypeError, "m: mask_value .* met 'pad'"),
     ],
 )
-def test_what_is_wrong_is_named(make, words):
-    with pytest.raises(ValueError, match=words):
+def test_what_is_wrong_is_named(make, error, words):
+    with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize("layer", [Flatten(), Reshape((12,)), Permute((2, 1))])
+def test_a_layer_that_moves_steps_refuses_their_mask(layer):
+    with pytest.raises(
+        TypeError, match=f"Layer {layer.name} does not support masking, .* Put it where no mask"
+    ):
+        layer(Masking()(Input((3, 4))))

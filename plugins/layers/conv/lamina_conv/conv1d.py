@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from lamina_conv.kernel_files import spatial_first
 from lamina_conv.layer import Conv
 
 
@@ -79,3 +82,12 @@ class Conv1D(Conv):
                 f"{self.name}: padding='causal' is for sequences with their channels last, met "
                 f"data_format={self.data_format!r}: leave data_format out and put a Permute((2, 1)) before"
             )
+
+    def _of_keras_1(self, kernel: np.ndarray) -> np.ndarray:
+        # Keras 1 made images of one column: (length, 1, in, out), in its first versions (out, in, length, 1).
+        if kernel.ndim != 4:
+            return kernel
+        length, column, _, filters = kernel.shape
+        if (length, column, filters) != (*self.kernel_size, 1, self.filters):
+            kernel = spatial_first(kernel, 2)
+        return kernel[:, 0] if kernel.shape[1] == 1 else kernel

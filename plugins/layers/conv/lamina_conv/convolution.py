@@ -72,6 +72,10 @@ def images_of(g, kernel, shape, *, strides, padding, dilation_rate):
             f"outputs of {g.ndim} axes take a kernel of as many axes and as many sizes of images, "
             f"met a kernel of {kernel.ndim} and the sizes {given}"
         )
+    if 0 in g.shape[1:-1]:
+        raise ValueError(
+            f"spatial axis {g.shape[1:-1].index(0)} has 0 positions, and every input needs at least one"
+        )
     placed = counts(given[1:-1], kernel.shape[:-2], strides, dilation_rate, padding)
     for size, have, want in zip(given[1:-1], g.shape[1:-1], placed, strict=True):
         if None not in (have, want) and have != want:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina import backend as K
+from lamina.engine.arguments import as_data_format
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 from lamina_conv.borders import borders_of, crop
@@ -38,7 +38,7 @@ class _Cropping(Layer):
     def __init__(self, cropping: Any, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cropping = borders_of(self.name, "cropping", cropping, self.rank)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ class DepthwiseConv2D(Depthwise):
     """
 
     rank = 2
+    filters_follow = True
 
     def __init__(
         self,

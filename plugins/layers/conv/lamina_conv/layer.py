@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina import activations, constraints, initializers, regularizers
 from lamina import backend as K
+from lamina.engine.arguments import as_count, as_data_format
+from lamina.engine.weights import is_keras_1
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Shape, Tensor
 from lamina_conv.arguments import padding_of, per_axis
 from lamina_conv.functions import conv1d, conv2d, conv3d
+from lamina_conv.kernel_files import correlated, spatial_first
 
 
 class Convolution(Layer):
     """Windows over the inputs, a bias for each output channel, an activation.
 
-    A subclass sets `rank`, the number of spatial axes, and `paddings`, the names it knows.
-
-    filters: channels of the output; None where they follow from the input's.
+    A subclass sets `rank`, the number of spatial axes, `paddings`, the names it knows, and `filters_follow`, whether
+    the channels of the output follow from the input's; `filters` is their number otherwise, and None then.
     """
 
     rank: int
     paddings: tuple[str, ...] = ("valid", "same")
+    filters_follow = False
 
     def __init__(
         self,
@@ -40,13 +45,13 @@ class Convolution(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters: Any = None if filters is None else int(filters)
-        if self.filters is not None and self.filters <= 0:
-            raise ValueError(f"{self.name}: filters is a number of channels, above 0; met {filters!r}")
+        self.filters: Any = None
+        if not self.filters_follow:
+            self.filters = as_count(filters, f"{self.name}: filters is the number of channels of the output")
         self.kernel_size = per_axis(self.name, "kernel_size", kernel_size, self.rank)
         self.strides = per_axis(self.name, "strides", strides, self.rank)
         self.padding = padding_of(self.name, padding, self.paddings)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.dilation_rate = per_axis(self.name, "dilation_rate", dilation_rate, self.rank)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -151,6 +156,20 @@ class Conv(Convolution):
         return _CONVOLUTIONS[self.rank](
             inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate
         )
+
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The kernel that Keras 1, or Keras on Theano, wrote as the layer's own; the bias as it is."""
+        if not arrays:
+            return arrays
+        kernel, *bias = arrays
+        if is_keras_1(keras_version):
+            kernel = self._of_keras_1(kernel)
+        return [correlated(kernel, self.rank, backend), *bias]
+
+    def _of_keras_1(self, kernel: np.ndarray) -> np.ndarray:
+        return spatial_first(kernel, self.rank) if self.data_format == "channels_first" else kernel
 
 
 _CONVOLUTIONS: dict[int, Any] = {1: conv1d, 2: conv2d, 3: conv3d}

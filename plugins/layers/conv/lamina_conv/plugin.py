@@ -17,7 +17,6 @@ def layers():
         "Convolution2D": "lamina_conv.conv2d:Conv2D",
         "Convolution2DTranspose": "lamina_conv.conv2d_transpose:Conv2DTranspose",
         "Convolution3D": "lamina_conv.conv3d:Conv3D",
-        "Convolution3DTranspose": "lamina_conv.conv3d_transpose:Conv3DTranspose",
         "Cropping1D": "lamina_conv.cropping:Cropping1D",
         "Cropping2D": "lamina_conv.cropping:Cropping2D",
         "Cropping3D": "lamina_conv.cropping:Cropping3D",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import constraints, initializers, regularizers
+from lamina.engine.arguments import as_count
 from lamina.tensor import Tensor
 from lamina_conv.layer import Convolution
 from lamina_conv.separable import separable_conv1d, separable_conv2d
@@ -20,12 +21,9 @@ class Depthwise(Convolution):
 
     def __init__(self, *arguments: Any, depth_multiplier: int, parts: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(*arguments, **kwargs)
-        if not isinstance(depth_multiplier, int) or depth_multiplier <= 0:
-            raise ValueError(
-                f"{self.name}: depth_multiplier is a number of filters for each channel, above 0; "
-                f"met {depth_multiplier!r}"
-            )
-        self.depth_multiplier = depth_multiplier
+        self.depth_multiplier = as_count(
+            depth_multiplier, f"{self.name}: depth_multiplier is the number of filters for each channel"
+        )
         for name, part in parts.items():
             setattr(self, name, _GET[name.rpartition("_")[2]].get(part))
 

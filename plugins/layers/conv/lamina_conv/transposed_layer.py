@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lamina import backend as K
 from lamina.tensor import Tensor
 from lamina_conv.layer import Conv
@@ -31,6 +33,11 @@ class ConvTranspose(Conv):
     def _add_kernels(self, channels: int) -> int:
         self.kernel = self._add("kernel", (*self.kernel_size, self.filters, channels), "kernel")
         return self.filters
+
+    def _of_keras_1(self, kernel: np.ndarray) -> np.ndarray:
+        # Keras 1 had it like a plain convolution's, with the filters last; it is (*spatial, filters, channels) now.
+        kernel = super()._of_keras_1(kernel)
+        return kernel.swapaxes(-2, -1) if kernel.ndim == self.rank + 2 else kernel
 
     def _convolved(self, inputs: Tensor) -> Tensor:
         first = self.data_format == "channels_first"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_data_format
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 from lamina_conv.arguments import per_axis
@@ -54,7 +55,7 @@ class UpSampling2D(Layer):
     ) -> None:
         super().__init__(**kwargs)
         self.size = per_axis(self.name, "size", size, 2)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         if interpolation not in ("nearest", "bilinear"):
             raise ValueError(f"{self.name}: interpolation is 'nearest' or 'bilinear'; met {interpolation!r}")
         self.interpolation = interpolation
@@ -80,7 +81,7 @@ class UpSampling3D(Layer):
     def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.size = per_axis(self.name, "size", size, 3)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=5)
 
     def call(self, inputs: Tensor) -> Tensor:

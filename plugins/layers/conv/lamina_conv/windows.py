@@ -101,6 +101,10 @@ def counts(
             [dilation],
             padding if isinstance(padding, str) else (padding[axis],),
         )
+        if size == 0:
+            raise ValueError(
+                f"no window fits into spatial axis {axis}, which has 0 positions: every input needs at least one"
+            )
         if slide.count == 0:
             raise ValueError(
                 f"a window that spans {slide.span} positions does not fit into spatial axis {axis}, which has "

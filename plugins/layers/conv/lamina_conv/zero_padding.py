@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_data_format
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 from lamina_conv.borders import borders_of
@@ -46,7 +47,7 @@ class ZeroPadding2D(Layer):
     def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.padding = borders_of(self.name, "padding", padding, 2)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=4)
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class ZeroPadding3D(Layer):
     def __init__(self, padding: Any = (1, 1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.padding = borders_of(self.name, "padding", padding, 3)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=5)
 
     def call(self, inputs: Tensor) -> Tensor:

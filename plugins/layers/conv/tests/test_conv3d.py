@@ -1,7 +1,6 @@
 """Conv3D: the promises of a layer, and the facts of this one."""
 
 import numpy as np
-import pytest
 
 from lamina.layers import Conv3D, Input
 from lamina.testing import Case, parametrize_layers, predict
@@ -35,12 +34,3 @@ def test_the_kernel_has_one_layout_for_both_data_formats():
     assert last(Input((5, 6, 7, 2))).shape == (None, 5, 5, 5, 4)
     assert first(Input((2, 5, 6, 7))).shape == (None, 4, 5, 5, 5)
     assert last.kernel.shape == first.kernel.shape == (1, 2, 3, 2, 4)
-
-
-def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match="c: strides .* a tuple of 3"):
-        Conv3D(2, 3, strides=(1, 1), name="c")
-    with pytest.raises(ValueError, match="cannot both be more than 1"):
-        Conv3D(2, 3, strides=2, dilation_rate=2)
-    with pytest.raises(ValueError, match="layer c: expected ndim=5, found ndim=4"):
-        Conv3D(2, 3, name="c")(Input((5, 5, 1)))

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pytest
 
 from lamina import backend as K
 from lamina.layers import DepthwiseConv2D, Input, SeparableConv1D, SeparableConv2D, SeparableConvolution2D
@@ -154,33 +153,3 @@ def test_arguments_go_by_position_as_in_keras():
 def test_the_other_name_of_keras_is_saved_as_the_layer():
     model = Sequential([SeparableConvolution2D(1, 1, input_shape=(2, 2, 1))])
     assert json.loads(model.to_json())["config"]["layers"][0]["class_name"] == "SeparableConv2D"
-
-
-# ---- bad input
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ({"filters": 0}, "c: filters is a number of channels, above 0; met 0"),
-        ({"depth_multiplier": 0}, "c: depth_multiplier is a number of filters .* met 0"),
-        ({"kernel_size": (3, 3, 3)}, "c: kernel_size .* a tuple of 2"),
-        ({"strides": 2, "dilation_rate": 2}, "cannot both be more than 1"),
-        ({"padding": "causal"}, "c: padding is one of 'valid', 'same'"),
-        ({"pointwise_regularizer": "l3"}, "l3"),
-    ],
-)
-def test_a_wrong_argument_is_named(arguments, told):
-    with pytest.raises(ValueError, match=told):
-        SeparableConv2D(**{"filters": 2, "kernel_size": 3, "name": "c", **arguments})
-
-
-def test_depthwise_layers_take_no_filters():
-    with pytest.raises(TypeError, match="filters"):
-        DepthwiseConv2D(3, filters=2)
-
-
-def test_an_unknown_number_of_channels_names_the_remedy():
-    for layer in (SeparableConv2D(2, 3, name="c"), DepthwiseConv2D(3, name="c")):
-        with pytest.raises(ValueError, match=r"c needs weights for each channel.* axis -1 .*input_shape"):
-            layer(Input((28, 28, None)))

@@ -170,27 +170,6 @@ def test_an_autoencoder_learns():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ({"strides": 2, "output_padding": 2}, r"c: output_padding is less than the stride .*\(2, 2\)"),
-        ({"output_padding": 1}, "c: output_padding is less than the stride"),
-        ({"strides": 2, "output_padding": -1}, "c: output_padding is a whole number, 0 or more"),
-        ({"strides": 2, "output_padding": (1, 1, 1)}, "c: output_padding is .* a tuple of 2"),
-        ({"strides": 2, "dilation_rate": 2}, "c: strides=.* and dilation_rate=.* cannot both be more than 1"),
-        ({"padding": "causal"}, "c: padding is one of 'valid', 'same'"),
-    ],
-)
-def test_a_wrong_argument_is_named(arguments, told):
-    with pytest.raises(ValueError, match=told):
-        Conv2DTranspose(**{"filters": 2, "kernel_size": 3, "name": "c", **arguments})
-
-
-def test_an_unknown_number_of_channels_names_the_remedy():
-    with pytest.raises(ValueError, match=r"c needs weights for each channel.* axis -1 .*input_shape"):
-        Conv2DTranspose(2, 3, name="c")(Input((28, 28, None)))
-
-
-@pytest.mark.parametrize(
     ("shape", "told"),
     [
         ((None, 9, 6, 3), "an image axis of 9 makes 7 outputs, not 3"),

@@ -9,13 +9,17 @@ import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina import backend as K
+from lamina.engine.arguments import as_count, as_data_format, as_number
 from lamina.engine.structure import is_shape
-from lamina.engine.weights import initial_value
+from lamina.engine.weights import initial_value, is_keras_1
 from lamina.layers import InputSpec, Layer
+from lamina.op import as_float
 from lamina.tensor import Tensor
 from lamina_conv.arguments import padding_of, per_axis
+from lamina_conv.kernel_files import correlated, spatial_first
 from lamina_recurrent.cell import CellLayer, concatenated
 from lamina_recurrent.cells import forget_masks
+from lamina_recurrent.weight_files import KERAS_1_LSTM, joined_gates
 
 GATES = 4
 
@@ -66,16 +70,11 @@ class ConvLSTM2DCell(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = int(filters)
-        if self.filters <= 0:
-            raise ValueError(f"{self.name}: filters is a number of channels, above 0; met {filters!r}")
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not 0 <= rate <= 1:
-                raise ValueError(f"{self.name}: {name} is a fraction, 0 <= {name} <= 1; met {rate!r}")
+        self.filters = as_count(filters, f"{self.name}: filters is the number of channels of the output")
         self.kernel_size = per_axis(self.name, "kernel_size", kernel_size, 2)
         self.strides = per_axis(self.name, "strides", strides, 2)
         self.padding = padding_of(self.name, padding)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.dilation_rate = per_axis(self.name, "dilation_rate", dilation_rate, 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
@@ -95,8 +94,10 @@ class ConvLSTM2DCell(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.recurrent_constraint = constraints.get(recurrent_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
+        self.dropout = as_number(dropout, f"{self.name}: dropout is a fraction of the inputs", 0, 1)
+        self.recurrent_dropout = as_number(
+            recurrent_dropout, f"{self.name}: recurrent_dropout is a fraction of the state", 0, 1
+        )
         self._dropout_mask: Any = None
         self._recurrent_dropout_mask: Any = None
 
@@ -284,6 +285,7 @@ class ConvLSTM2D(CellLayer):
             bias_constraint=bias_constraint,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
+            name=kwargs.get("name"),  # so that what is wrong with the cell is told of the layer
             dtype=kwargs.get("dtype"),
         )
         super().__init__(
@@ -292,12 +294,22 @@ class ConvLSTM2D(CellLayer):
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.input_spec = [InputSpec(ndim=5)]
 
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The weights that Keras 1, or Keras on Theano, wrote as the layer's own."""
+        if is_keras_1(keras_version) and len(arrays) == 3 * GATES:
+            if self.data_format == "channels_first":
+                arrays = [spatial_first(array, 2) for array in arrays]
+            arrays = joined_gates(arrays, KERAS_1_LSTM)
+        return [*[correlated(kernel, 2, backend) for kernel in arrays[:2]], *arrays[2:]]
+
     def is_standard(self, inputs: Tensor) -> bool:
         return False  # no op computes the whole sequence
 
     def get_initial_state(self, inputs: Tensor) -> list[Tensor]:
         """Zeros for each state, in the size that the convolution of one image has."""
-        cell = self.cell
+        cell, inputs = self.cell, as_float(inputs)
         channels = inputs.shape[1 + cell.channels_axis]
         nothing = K.constant(np.zeros((*cell.kernel_size, channels, cell.filters)), dtype=inputs.dtype)
         image = K.sum(K.zeros_like(inputs), axis=1)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from lamina import backend as K
-from lamina.layers import LSTM, ConvLSTM2D, ConvLSTM2DCell, Input
+from lamina.layers import LSTM, ConvLSTM2D, ConvLSTM2DCell, Input, Masking
 from lamina.models import Model, Sequential
 from lamina.testing import Case, parametrize_layers, predict
 
@@ -50,7 +50,6 @@ from lamina.testing import Case, parametrize_layers, predict
         shape=(2, 3, 3, 1),
         batch=2,
         channels=2,
-        fails={"check_data_format": "the check does not fix the batch size"},
     ),
     Case(
         ConvLSTM2DCell,
@@ -141,26 +140,74 @@ def test_the_config_is_that_of_keras():
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
-        ({"filters": 0, "kernel_size": 3}, ValueError, "filters is a number of channels"),
+        ({"filters": 0}, ValueError, "c: filters is the number of channels of the output.* met 0"),
+        ({"filters": 2.5}, ValueError, "c: filters .* met 2.5"),
+        ({"kernel_size": (3, 3, 3)}, ValueError, "c: kernel_size .* a tuple of 2"),
         (
-            {"filters": 2, "kernel_size": 3, "strides": 2, "dilation_rate": 2},
+            {"strides": 2, "dilation_rate": 2},
             ValueError,
-            "cannot both be more",
+            "c: .* cannot both be more than 1: leave one of them out",
         ),
-        ({"filters": 2, "kernel_size": 3, "padding": "causal"}, ValueError, "padding"),
-        ({"filters": 2, "kernel_size": 3, "data_format": "last"}, ValueError, "data_format"),
-        ({"filters": 2, "kernel_size": 3, "dropout": 2}, ValueError, "dropout is a fraction"),
-        ({"filters": 2, "kernel_size": 3, "unroll": True}, TypeError, "Unrolling"),
+        ({"padding": "causal"}, ValueError, "c: padding is one of 'valid', 'same'; met 'causal'"),
+        (
+            {"data_format": "last"},
+            ValueError,
+            "c: Unknown data_format 'last': it is neither 'channels_last' nor",
+        ),
+        (
+            {"dropout": 2},
+            ValueError,
+            "c: dropout is a fraction of the inputs, at least 0 and at most 1; met 2",
+        ),
+        ({"recurrent_dropout": "half"}, TypeError, "c: recurrent_dropout .* met 'half'"),
+        ({"unroll": True}, TypeError, "Unrolling"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, error, told):
     with pytest.raises(error, match=told):
-        ConvLSTM2D(**arguments)
+        ConvLSTM2D(**{"filters": 2, "kernel_size": 3, "name": "c", **arguments})
 
 
-def test_channels_without_a_number_are_refused():
-    with pytest.raises(ValueError, match="no fixed number"):
-        ConvLSTM2D(2, 3)(Input((4, 5, 5, None)))
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda layer: layer(Input((5, 5, 2))), "layer c: expected ndim=5, found ndim=4"),
+        (lambda layer: layer(Input((4, 5, 5, None))), "c needs weights for each channel.* no fixed number"),
+        (lambda layer: layer(Input((4, 2, 5, 1))), "c: .*a window that spans 3 .* axis 0, which has 2"),
+        (lambda layer: layer(Input((4, 0, 5, 1))), "c: .* axis 0, which has 0 positions"),
+        (
+            lambda layer: layer(Masking()(Input((4, 5, 5, 1)))),
+            r"c: the mask .* \(batch, time\); met .*5, 5\)",
+        ),
+        (lambda layer: layer(Input((4, 5, 5, 1)), constants=Input((3,))), "c: .* does not support constants"),
+        (
+            lambda layer: layer(Input((4, 5, 5, 1)), initial_state=[Input((3, 3, 2))]),
+            "c: Layer has 2 states .* 1",
+        ),
+        (
+            lambda layer: layer(Input((4, 5, 5, 1)), initial_state=[Input((4, 4, 2)), Input((4, 4, 2))]),
+            "c: An `initial_state` was passed that is not compatible",
+        ),
+    ],
+)
+def test_a_wrong_call_is_named(make, told):
+    with pytest.raises(ValueError, match=told):
+        make(ConvLSTM2D(2, 3, name="c"))
+
+
+def test_a_stateful_layer_needs_all_sizes():
+    layer = ConvLSTM2D(2, 3, stateful=True, name="c")
+    with pytest.raises(ValueError, match="c: .* needs to know its batch size"):
+        layer(Input((4, 5, 5, 1)))
+    with pytest.raises(ValueError, match="c: .* the size of its images"):
+        layer(Input(batch_shape=(2, 4, None, 5, 1)))
+
+
+def test_whole_numbers_are_images_too():
+    array = np.random.default_rng(0).integers(0, 3, (2, 4, 5, 5, 1))
+    pixels, layer = Input((4, 5, 5, 1), dtype="uint8"), ConvLSTM2D(2, 3)
+    model = Model(pixels, layer(pixels))
+    assert_allclose(model.predict(array.astype("uint8")), predict(layer, array.astype("float32")), rtol=1e-5)
 
 
 def test_dropout_draws_once_a_sequence():
@@ -169,3 +216,29 @@ def test_dropout_draws_once_a_sequence():
     f = K.function([inputs, K.learning_phase()], [y])
     a, b = f([np.ones((4, 6, 2, 2, 1)), 1])[0], f([np.ones((4, 6, 2, 2, 1)), 1])[0]
     assert not np.array_equal(a, b)
+
+
+# ---- files
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+def test_weights_of_keras_1_and_of_theano_are_brought_into_the_layers_own_form(data_format):
+    layer = ConvLSTM2D(2, 3, data_format=data_format)
+    layer.build((None, 4, 6, 6, 6))
+    draw = np.random.default_rng(0)
+    kernel, recurrent, bias = wanted = [draw.normal(size=w.shape) for w in layer.get_weights()]
+
+    def of_gate(array, at):
+        block = array[..., 2 * at : 2 * at + 2]
+        return block.transpose(3, 2, 0, 1) if data_format == "channels_first" and array.ndim == 4 else block
+
+    # Keras 1 wrote the gates i, c, f, o one by one.
+    gates = [of_gate(array, at) for at in (0, 2, 1, 3) for array in wanted]
+    theano = [kernel[::-1, ::-1], recurrent[::-1, ::-1], bias]
+    for arrays, backend, version in (
+        (wanted, "tensorflow", "2.2.4"),
+        (gates, None, "1"),
+        (theano, "theano", "2.2.4"),
+    ):
+        for array, given in zip(layer.weights_from_file(arrays, backend, version), wanted, strict=True):
+            assert_array_equal(array, given)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina import backend as K
 from lamina import constraints, initializers, regularizers
-from lamina.engine.structure import as_count
+from lamina.engine.arguments import as_count
 from lamina.layers import Layer
 from lamina.tensor import Shape, Tensor
 
@@ -71,8 +71,7 @@ class Embedding(Layer):
 
     def call(self, inputs: Tensor) -> Tensor:
         self._check_length(K.int_shape(inputs))
-        indices = inputs if K.dtype(inputs) == "int32" else K.cast(inputs, "int32")
-        return K.gather(self.embeddings, indices)
+        return K.gather(self.embeddings, inputs)
 
     def compute_mask(self, inputs: Tensor, mask: Any = None) -> Tensor | None:
         return K.not_equal(inputs, 0) if self.mask_zero else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina import backend as K
+from lamina.engine.arguments import as_data_format
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Shape, Tensor
 from lamina_local.arguments import per_axis
@@ -46,7 +47,7 @@ class _LocallyConnected(Layer):
                 f'{self.name}: Invalid border mode for {type(self).__name__} (only "valid" is supported): {padding!r}. '
                 f"Put a ZeroPadding{self.rank}D layer before it"
             )
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)

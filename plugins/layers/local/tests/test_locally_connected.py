@@ -1,5 +1,4 @@
 import json
-import pathlib
 
 import numpy as np
 import pytest
@@ -7,10 +6,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from lamina import backend as K
 from lamina import layers
-from lamina.layers import Input, LocallyConnected1D, LocallyConnected2D
+from lamina.layers import Input, LocallyConnected1D, LocallyConnected2D, Masking
 from lamina.models import Sequential
 from lamina.testing import Case, parametrize_layers, predict
-from lamina.testing.graph import fresh
 
 FOLLOWS = {
     "check_data_format": "the features of a window meet the kernel in the order of the data, as in Keras"
@@ -69,30 +67,6 @@ EVERYTHING = {
 )
 def test_conforms(case, check):
     check(case)
-
-
-with np.load(pathlib.Path(__file__).with_name("numbers.npz")) as file:
-    NUMBERS = dict(file)  # of make_numbers.py
-
-
-@pytest.mark.parametrize(("floatx", "rtol"), [("float64", 1e-10), ("float32", 1e-5)])
-@pytest.mark.parametrize(("way", "made_of"), json.loads(str(NUMBERS["ways"])).items())
-def test_outputs_and_gradients_are_those_of_tf_keras(way, made_of, floatx, rtol):
-    name, arguments, shape = made_of
-    known = {
-        key.removeprefix(way + "/"): array for key, array in NUMBERS.items() if key.startswith(way + "/")
-    }
-    with fresh(floatx):
-        layer, x = getattr(layers, name)(**arguments), Input(shape)
-        y = layer(x)
-        layer.set_weights([known[f"w{i}"] for i in range(len(layer.weights))])
-        wrt = [x, *layer.trainable_weights]
-        loss = K.sum(y * K.constant(known["c"]))
-        met = K.function([x], [y, *K.gradients(loss, wrt)])([known["x"]])
-    wanted = [known["y"], known["gx"], *[known[f"g{i}"] for i in range(len(wrt) - 1)]]
-    for array, expected in zip(met, wanted, strict=True):
-        assert array.dtype == floatx
-        assert_allclose(array, expected, rtol=rtol, atol=rtol)
 
 
 @pytest.mark.parametrize(
@@ -188,26 +162,52 @@ def test_a_model_with_it_trains():
     assert model.fit(x, y, epochs=40, batch_size=16, verbose=0).history["loss"][-1] < 0.1
 
 
+BOTH = pytest.mark.parametrize(("layer", "rank"), [(LocallyConnected1D, 1), (LocallyConnected2D, 2)])
+
+
+@BOTH
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("arguments", "words"),
     [
-        (lambda: LocallyConnected1D(3, 2, padding="same"), 'only "valid" is supported'),
-        (lambda: LocallyConnected2D(3, 2, padding="same"), "Put a ZeroPadding2D layer before it"),
-        (lambda: LocallyConnected2D(3, 2, data_format="channels_middle"), "channels_middle"),
-        (lambda: LocallyConnected1D(0, 2), "filters is a whole number above 0"),
-        (lambda: LocallyConnected1D(3, (2, 2)), "kernel_size is a whole number above 0, or a tuple of one"),
-        (lambda: LocallyConnected2D(3, (2, 2, 2)), "kernel_size .* a tuple of 2"),
-        (lambda: LocallyConnected2D(3, 2, strides=0), "strides .* met 0"),
-        (lambda: LocallyConnected1D(3, 2)(Input((None, 2))), "should be fully-defined"),
-        (lambda: LocallyConnected1D(3, 2)(Input((4, None))), "should be fully-defined"),
-        (lambda: LocallyConnected2D(3, 2)(Input((None, 4, 2))), r"inputs shape is \(None, None, 4, 2\)"),
-        (lambda: LocallyConnected1D(3, 5)(Input((4, 2))), "do not fit"),
-        (lambda: LocallyConnected2D(3, 2)(Input((4, 2))), "expected ndim=4, found ndim=3"),
+        (
+            {"padding": "same"},
+            "c: .*only \"valid\" is supported.*: 'same'. Put a ZeroPadding.D layer before it",
+        ),
+        ({"data_format": "middle"}, "c: Unknown data_format 'middle': it is neither 'channels_last' nor"),
+        ({"filters": 0}, "c: filters is a whole number above 0, .* met 0"),
+        ({"filters": None}, "c: filters .* met None"),
+        (
+            {"kernel_size": (2, 2, 2)},
+            r"c: kernel_size is a whole number above 0, or a tuple of .* met \(2, 2, 2\)",
+        ),
+        ({"strides": 0}, "c: strides .* met 0"),
     ],
 )
-def test_what_is_wrong_is_named(make, words):
+def test_a_wrong_argument_is_named(layer, rank, arguments, words):
     with pytest.raises(ValueError, match=words):
-        make()
+        layer(**{"filters": 3, "kernel_size": 2, "name": "c", **arguments})
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ((None, 2), "c: .*should be fully-defined.* inputs shape is .*None, 2"),
+        ((4, None), "c: .*should be fully-defined"),
+        ((1, 2), "c: .*do not fit"),
+        ((0, 2), "c: .*do not fit"),
+        ((4, 4, 2, 2), "layer c: expected ndim=., found ndim=."),
+    ],
+)
+def test_a_wrong_input_is_named(layer, rank, sizes, words):
+    with pytest.raises(ValueError, match=words):
+        layer(3, 2, name="c")(Input((*[4] * (rank - 1), *sizes)))
+
+
+@BOTH
+def test_a_mask_is_refused(layer, rank):
+    with pytest.raises(TypeError, match="Layer c does not support masking"):
+        layer(3, 2, name="c")(Masking()(Input((*[4] * rank, 2))))
 
 
 def test_another_length_is_refused():
@@ -227,6 +227,10 @@ def test_another_length_is_refused():
         (lambda x: K.local_conv1d(x((2, 5, 2)), x((None, 6, 3)), (3,), (1,)), "must be known"),
         (lambda x: K.local_conv1d(x((2, 5, 2)), x((0, 6, 3)), (3,), (1,)), "above 0"),
         (lambda x: K.local_conv2d(x((2, 5, 2)), x((2, 6, 3)), (3, 3), (1, 1), (1, 1)), "input of 4 axes"),
+        (
+            lambda x: K.local_conv2d(x((2, 3, 3, 1)), x((4, 4, 3)), (2, 2), (1, 1), (2, 2), "last"),
+            "data_format 'last'",
+        ),
         (lambda x: K.local_conv2d(x((2, 3, 3, 1)), x((2, 4, 3)), (2, 2), (1, 1), (2, 2)), "for 2 positions"),
     ],
 )

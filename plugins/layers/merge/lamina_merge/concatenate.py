@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_axis
 from lamina.tensor import Tensor
 from lamina_merge.base import Merge, both
 
@@ -24,7 +25,7 @@ class Concatenate(Merge):
 
     def __init__(self, axis: int = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = as_axis(axis, f"{self.name}: axis is what the inputs are put together along")
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_axis
 from lamina.tensor import Tensor
 from lamina_merge.base import Merge
 
@@ -28,14 +29,16 @@ class Dot(Merge):
 
     def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not isinstance(axes, int):
-            if not isinstance(axes, list | tuple) or not all(isinstance(axis, int) for axis in axes):
-                raise TypeError(
-                    f"{self.name}: invalid type for `axes`: it is an int, or one for each input; met {axes!r}"
-                )
-            if len(axes) != 2:
-                raise ValueError(f"{self.name}: invalid format for `axes`: it has two elements; met {axes!r}")
-        self.axes = axes
+        if not isinstance(axes, list | tuple):
+            self.axes: Any = as_axis(
+                axes, f"{self.name}: axes is the axis to sum along, or one for each input"
+            )
+        elif len(axes) != 2:
+            raise ValueError(f"{self.name}: invalid format for `axes`: it has two elements; met {axes!r}")
+        else:
+            what = f"{self.name}: axes are what to sum along, one for each input"
+            both = [as_axis(axis, what) for axis in axes]
+            self.axes = both if isinstance(axes, list) else tuple(both)
         self.normalize = normalize
 
     def build(self, input_shape: Any) -> None:

@@ -96,19 +96,52 @@ def test_a_dot_product_has_no_mask():
     assert layer.output_mask is None
 
 
+SUMS = [Add, Average, Maximum, Minimum, Multiply]
+TWO = [Subtract, lambda **k: Dot(1, **k)]
+
+
+@pytest.mark.parametrize("layer", [*SUMS, *TWO, Concatenate])
+def test_a_list_of_inputs_is_wanted(layer):
+    for inputs in (Input((3,)), [Input((3,))]):
+        with pytest.raises(
+            ValueError, match="m: a merge layer should be called on a list of at least 2 inputs"
+        ):
+            layer(name="m")(inputs)
+    with pytest.raises(ValueError, match="m: can not merge tensors with different batch sizes, met shapes"):
+        layer(name="m")([Input(batch_shape=(2, 3)), Input(batch_shape=(4, 3))])
+    with pytest.raises(
+        ValueError, match="Layer m was called with an input that isn't a symbolic tensor: ndarray"
+    ):
+        layer(name="m")([Input((3,)), np.ones((2, 3))])
+
+
+@pytest.mark.parametrize("layer", TWO)
+def test_a_difference_is_of_two(layer):
+    with pytest.raises(ValueError, match="m: a .* layer should be called on exactly 2 inputs, met 3"):
+        layer(name="m")([Input((3,))] * 3)
+
+
+@pytest.mark.parametrize("layer", [*SUMS, Subtract])
+def test_shapes_that_do_not_fit_are_named(layer):
+    with pytest.raises(ValueError, match=r"^m: .*\(None, 3\) and \(None, 4\) do not fit together"):
+        layer(name="m")([Input((3,)), Input((4,))])
+
+
+@pytest.mark.parametrize("name", ["add", "average", "concatenate", "dot", "maximum", "multiply", "subtract"])
+def test_a_function_wants_two_or_more(name):
+    with pytest.raises(ValueError, match="m: a merge layer should be called on a list of at least 2 inputs"):
+        getattr(layers, name)([Input((3,))], **({"axes": 1} if name == "dot" else {}), name="m")
+
+
 @pytest.mark.parametrize(
     ("layer", "shapes", "words"),
     [
-        (Add(), [(3,)], "list of at least 2 inputs"),
-        (Subtract(), [(3,)] * 3, "exactly 2 inputs"),
-        (Dot(1), [(3,)] * 3, "exactly 2 inputs"),
-        (Add(name="a"), [(3,), (4,)], "a: .* do not fit together"),
-        (Concatenate(), [(3, 4), (2, 4)], "matching shapes except for the concat axis"),
-        (Concatenate(), [(3, 4), (4,)], "matching shapes"),
-        (Concatenate(axis=3), [(3, 4), (3, 4)], "axis=3 is none of the 3 axes"),
-        (Dot(1), [(3,), (4,)], "dimension incompatibility 3 != 4"),
-        (Dot(2), [(3,), (3,)], "sums another axis"),
-        (Dot(0), [(3,), (3,)], "sums another axis"),
+        (Concatenate(name="m"), [(3, 4), (2, 4)], "m: .* matching shapes except for the concat axis"),
+        (Concatenate(name="m"), [(3, 4), (4,)], "m: .* matching shapes"),
+        (Concatenate(axis=3, name="m"), [(3, 4), (3, 4)], "m: axis=3 is none of the 3 axes"),
+        (Dot(1, name="m"), [(3,), (4,)], "m: dimension incompatibility 3 != 4"),
+        (Dot(2, name="m"), [(3,), (3,)], "m: axes=2 .* sums another axis"),
+        (Dot(0, name="m"), [(3,), (3,)], "m: axes=0 .* sums another axis"),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(layer, shapes, words):
@@ -116,18 +149,17 @@ def test_inputs_that_do_not_fit_are_named(layer, shapes, words):
         layer([Input(shape) for shape in shapes])
 
 
-def test_one_tensor_is_not_a_list():
-    with pytest.raises(ValueError, match="list of at least 2 inputs"):
-        Add()(Input((3,)))
-
-
-def test_batches_of_different_sizes_are_refused():
-    with pytest.raises(ValueError, match="different batch sizes"):
-        Add()([Input(batch_shape=(2, 3)), Input(batch_shape=(4, 3))])
-
-
 def test_axes_of_another_kind_are_named():
-    with pytest.raises(TypeError, match="axes"):
-        Dot("last")
-    with pytest.raises(ValueError, match="two elements"):
-        Dot((1, 1, 1))
+    for axes in ("last", ("last", 1), 1.5, None):
+        with pytest.raises(TypeError, match="m: axes .*a whole number; met"):
+            Dot(axes, name="m")
+    with pytest.raises(ValueError, match=r"m: .* two elements; met \(1, 1, 1\)"):
+        Dot((1, 1, 1), name="m")
+    with pytest.raises(TypeError, match="m: axis .* a whole number; met None"):
+        Concatenate(None, name="m")
+
+
+def test_an_axis_may_be_a_number_of_numpy():
+    x, y = Input((3,)), Input((3,))
+    assert Dot(np.int64(1))([x, y]).shape == Dot((np.int64(1), 1))([x, y]).shape == (None, 1)
+    assert Concatenate(np.int64(1))([x, y]).shape == (None, 6)

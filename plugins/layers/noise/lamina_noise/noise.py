@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamina import backend as K
+from lamina.engine.arguments import as_noise_shape, as_number
 from lamina.layers import Layer
 from lamina.tensor import Tensor
 
@@ -28,9 +29,7 @@ class GaussianNoise(Layer):
 
     def __init__(self, stddev: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not stddev >= 0:
-            raise ValueError(f"{self.name}: stddev is a standard deviation, stddev >= 0; met {stddev!r}")
-        self.stddev = stddev
+        self.stddev = as_number(stddev, f"{self.name}: stddev is a standard deviation", low=0)
 
     def call(self, inputs: Tensor, training: Any = None) -> Tensor:
         def noised() -> Tensor:
@@ -48,9 +47,7 @@ class _RateLayer(Layer):
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"{self.name}: rate is a fraction, 0 <= rate <= 1; met {rate!r}")
-        self.rate = rate
+        self.rate = as_number(rate, f"{self.name}: rate is a fraction", 0, 1)
 
     def _disturb(self, inputs: Tensor, disturbed: Callable[[], Tensor], training: Any) -> Tensor:
         return K.in_train_phase(disturbed, inputs, training=training) if 0 < self.rate < 1 else inputs
@@ -88,6 +85,7 @@ class AlphaDropout(_RateLayer):
     noise_shape: sizes of the draw, batch included, with 1 along axes that share it; None for the input's.
     seed: of the draws; None takes one from np.random.
 
+    Raises ValueError for a rate outside 0 and 1, and, when called, for a noise_shape that does not fit the inputs.
     Source: Klambauer et al. 2017, arXiv:1706.02515.
     """
 
@@ -105,11 +103,7 @@ class AlphaDropout(_RateLayer):
     def call(self, inputs: Tensor, training: Any = None) -> Tensor:
         def dropped() -> Tensor:
             saturated = -ALPHA * SCALE
-            sizes = K.shape(inputs)
-            shape = [
-                sizes[axis] if n is None else n
-                for axis, n in enumerate(self.noise_shape or [None] * K.ndim(inputs))
-            ]
+            shape = as_noise_shape(self.noise_shape, inputs, self.name)
             kept = K.cast(
                 K.greater_equal(K.random_uniform(shape, seed=self.seed), self.rate), K.dtype(inputs)
             )

@@ -58,8 +58,29 @@ def test_the_ends_of_the_range_leave_the_inputs_alone(layer):
     assert_allclose(in_training(layer, np.ones((2, 3))), 1)
 
 
-def test_impossible_amounts_are_refused():
-    with pytest.raises(ValueError, match="stddev is a standard deviation"):
-        GaussianNoise(-1)
-    with pytest.raises(ValueError, match="rate is a fraction"):
-        AlphaDropout(1.5)
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (
+            lambda: GaussianNoise(-1, name="n"),
+            ValueError,
+            "n: stddev is a standard deviation, at least 0; met -1",
+        ),
+        (lambda: GaussianNoise(None, name="n"), TypeError, "n: stddev .* met None"),
+        (
+            lambda: GaussianDropout(1.5, name="n"),
+            ValueError,
+            "n: rate is a fraction, at least 0 and at most 1",
+        ),
+        (lambda: GaussianDropout("half", name="n"), TypeError, "n: rate .* met 'half'"),
+        (lambda: AlphaDropout(np.nan, name="n"), ValueError, "n: rate .* met nan"),
+        (
+            lambda: AlphaDropout(0.5, noise_shape=(1,), name="n")(Input((3, 4))),
+            ValueError,
+            r"n: noise_shape=\(1,\) needs one size for each of the 3 axes",
+        ),
+    ],
+)
+def test_impossible_amounts_are_refused(make, error, words):
+    with pytest.raises(error, match=words):
+        make()

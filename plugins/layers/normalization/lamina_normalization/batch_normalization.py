@@ -6,6 +6,7 @@ from typing import Any
 
 from lamina import backend as K
 from lamina import constraints, initializers, regularizers
+from lamina.engine.arguments import as_axis, as_number
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Shape, Tensor, Variable
 
@@ -14,9 +15,11 @@ class BatchNormalization(Layer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, for each position of `axis`.
 
     In training mean and variance are those of the batch, over all axes but `axis`; otherwise they are moving averages
-    of the batches' seen in training, which each training step moves: moving = momentum * moving + (1 - momentum) *
-    batch's.  The variance is first multiplied by n / (n - 1 - epsilon), and for float32 images with channels last by
-    n / (n - 1) as well, n being the number of elements of a feature: so it is in the files Keras 2.2.4 writes.
+    of those that the training batches had.  Each step in training moves them: moving = momentum * moving +
+    (1 - momentum) * that of the batch.  The variance is first multiplied by n / (n - 1 - epsilon), and for float32
+    images with channels last by n / (n - 1) as well, n being the number of elements of a feature: so it is in the
+    files Keras 2.2.4 writes.  Where n is not more than what is taken off, it is left as it is; a batch of sequences
+    without a step moves no average.
 
     Input:   (batch, ...), float, with `axis` of a fixed size.
     Output:  the same shape and dtype; the mask passes through.
@@ -52,15 +55,9 @@ class BatchNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= momentum <= 1:
-            raise ValueError(
-                f"{self.name}: momentum is a share of the old average, 0 <= momentum <= 1; met {momentum!r}"
-            )
-        if not epsilon >= 0:
-            raise ValueError(f"{self.name}: epsilon is added to the variance, epsilon >= 0; met {epsilon!r}")
-        self.axis = axis
-        self.momentum = momentum
-        self.epsilon = epsilon
+        self.axis = as_axis(axis, f"{self.name}: axis is that of the features")
+        self.momentum = as_number(momentum, f"{self.name}: momentum is a share of the old average", 0, 1)
+        self.epsilon = as_number(epsilon, f"{self.name}: epsilon is added to the variance", low=0)
         self.center = center
         self.scale = scale
         self.beta_initializer = initializers.get(beta_initializer)
@@ -122,15 +119,25 @@ class BatchNormalization(Layer):
         )
         sizes = K.shape(inputs)
         n = K.cast(K.prod(K.stack([sizes[other] for other in axes])), K.dtype(inputs))
-        sample_variance = variance * (n / (n - (1.0 + self.epsilon)))
+        rest = n - (1.0 + self.epsilon)
+        sample_variance = variance * (
+            n / K.switch(K.greater(rest, 0), rest, n)
+        )  # of too few elements as it is
         if K.ndim(inputs) == 4 and axis == 3 and K.dtype(inputs) == "float32":
             # TensorFlow's kernel for such images answers the unbiased variance, which Keras 2.2.4 corrects once more.
             sample_variance = sample_variance * (n / K.maximum(n - 1.0, 1.0))
+        # Fit has samples always, but they may be sequences of no steps, which have no mean.
+        some = True if all(K.int_shape(inputs)[other] for other in axes if other > 0) else K.greater(n, 0)
         self.add_update(
             [
-                K.moving_average_update(self.moving_mean, mean, self.momentum),
-                K.moving_average_update(self.moving_variance, sample_variance, self.momentum),
+                self._moved(self.moving_mean, mean, some),
+                self._moved(self.moving_variance, sample_variance, some),
             ],
             inputs,
         )
         return K.in_train_phase(normalized, with_moving_averages, training=training)
+
+    def _moved(self, average: Variable, batch: Tensor, some: Any) -> Any:
+        """The update of a moving average by what a batch has; it stays as it is where the batch has nothing."""
+        update = K.moving_average_update(average, batch, self.momentum)
+        return update if some is True else K.update(average, K.switch(some, update, average))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from lamina import backend as K
 from lamina.layers import BatchNormalization, Dense, Input
@@ -93,11 +93,62 @@ def test_training_false_uses_the_averages_whatever_the_phase():
     assert not layer.updates
 
 
-def test_a_feature_axis_without_a_size_is_refused():
-    with pytest.raises(ValueError, match="no fixed size"):
-        BatchNormalization()(Input((3, None)))
-    with pytest.raises(ValueError, match=r"axis=3 is none of the 2 axes"):
-        BatchNormalization(axis=3)(Input((3,)))
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (
+            lambda: BatchNormalization(name="n")(Input((3, None))),
+            ValueError,
+            "^n keeps one mean .* no fixed size",
+        ),
+        (lambda: BatchNormalization(3, name="n")(Input((3,))), ValueError, "n: axis=3 is none of the 2 axes"),
+        (
+            lambda: BatchNormalization([1], name="n"),
+            TypeError,
+            r"n: axis is that of the features, .* met \[1\]",
+        ),
+        (lambda: BatchNormalization(momentum=2, name="n"), ValueError, "n: momentum .* at most 1; met 2"),
+        (lambda: BatchNormalization(epsilon=-1, name="n"), ValueError, "n: epsilon .* at least 0; met -1"),
+        (lambda: BatchNormalization(epsilon="0", name="n"), TypeError, "n: epsilon .* met '0'"),
+    ],
+)
+def test_what_is_wrong_is_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+def test_batches_of_no_steps_move_no_average():
+    model = Sequential([BatchNormalization(input_shape=(None, 3))])
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    assert model.train_on_batch(np.zeros((2, 0, 3)), np.zeros((2, 0, 3))) == 0
+    for met, expected in zip(model.get_weights(), before, strict=True):
+        assert_array_equal(met, expected)
+    model.train_on_batch(np.ones((2, 4, 3)), np.ones((2, 4, 3)))
+    assert_allclose(model.get_weights()[2], 0.01, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("epsilon", "count"), [(0, 1), (1e-3, 1), (1.0, 2)])
+def test_a_variance_of_too_few_numbers_to_be_corrected_is_taken_as_it_is(epsilon, count):
+    model = Sequential([BatchNormalization(epsilon=epsilon, input_shape=(1,))])
+    model.compile("sgd", "mse")
+    x = np.arange(count, dtype="float32")[:, None]
+    model.train_on_batch(x, x)
+    assert_allclose(model.get_weights()[3], 0.99 + 0.01 * x.var(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_whole_numbers_are_normalised_like_others(dtype):
+    x = np.random.default_rng(0).integers(0, 2, (6, 3)).astype(dtype)
+    whole, normal = Input((3,), dtype=dtype), BatchNormalization(beta_initializer="ones")
+    f = K.function([whole, K.learning_phase()], [normal(whole)])
+    inputs = Input((3,))
+    g = K.function([inputs, K.learning_phase()], [normal(inputs)])
+    for phase in (0, 1):
+        assert_array_equal(f([x, phase])[0], g([x.astype("float32"), phase])[0])
+    assert all(
+        gradient is not None for gradient in K.gradients(K.sum(normal(whole)), normal.trainable_weights)
+    )
 
 
 def test_a_model_with_it_trains_and_predicts():

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from lamina import config
-from lamina.op import as_tensor
-from lamina.ops.elementwise import cast
+from lamina.op import as_float, as_tensor
 from lamina.tensor import Tensor
 from lamina_conv.arguments import on_channels_last, padding_of, per_axis
 from lamina_pooling.pooling import average_pool, max_pool
@@ -79,8 +75,8 @@ def _pool(
         raise ValueError(f"{name}: pool_mode is 'max' or 'avg'; met {pool_mode!r}")
     if x.ndim != rank + 2:
         raise ValueError(f"{name} takes images of {rank + 2} axes, met shape {x.shape}")
-    if pool_mode == "avg" and np.dtype(x.dtype).kind != "f":
-        x = cast(x, dtype=config.floatx())
+    if pool_mode == "avg" or x.dtype == "bool":
+        x = as_float(x)
     attrs = {
         "pool_size": per_axis(name, "pool_size", pool_size, rank),
         "strides": per_axis(name, "strides", strides, rank),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina import backend as K
+from lamina.engine.arguments import as_data_format
 from lamina.layers import InputSpec, Layer
 from lamina.tensor import Tensor
 from lamina_conv.arguments import padding_of, per_axis
@@ -29,7 +29,7 @@ class Pooling(Layer):
         self.pool_size = per_axis(self.name, "pool_size", pool_size, self.rank)
         self.strides = per_axis(self.name, "strides", pool_size if strides is None else strides, self.rank)
         self.padding = padding_of(self.name, padding)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Tensor) -> Tensor:
@@ -57,7 +57,7 @@ class GlobalPooling(Layer):
 
     def __init__(self, data_format: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.data_format = K.normalize_data_format(data_format)
+        self.data_format = as_data_format(data_format, self.name)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     @property

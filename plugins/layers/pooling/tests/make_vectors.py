@@ -1,83 +1,69 @@
-"""Write vectors.npz: poolings and their gradients as PyTorch computes them, in float64.
+"""Write vectors.npz: poolings as tf_keras computes them.  scripts/vectors.py says how to run it.
 
-    python plugins/layers/pooling/tests/make_vectors.py    # needs torch, which the tests do not
-
-Each case is stored under its own number: x and g as given, y and to_x as found, in the layout of channels_last, with
-the arguments as text; poolings of whole images under "max of all 2" and the like.  PyTorch knows no padding="same", so
-the images are padded beforehand: with -inf for the maximum, and with zeros for sums, which are divided by sums of ones.
+Of 3D windows TensorFlow finds the maximum in float32 only, where that of these numbers and its gradient are exact, and
+the average of float64 only when compiled.
 """
 
-import json
-from functools import partial
-from pathlib import Path
+import tensorflow as tf
+import tf_keras
+from vectors import Vectors
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-
-HOME = Path(__file__).with_name("vectors.npz")
-CASES = [
-    {"shape": (2, 6, 4, 3), "pool_size": (2, 2), "strides": (2, 2), "padding": "valid"},
-    {"shape": (2, 5, 7, 2), "pool_size": (3, 2), "strides": (2, 3), "padding": "valid"},
-    {"shape": (2, 5, 6, 2), "pool_size": (3, 3), "strides": (1, 1), "padding": "same"},
-    {"shape": (2, 5, 6, 2), "pool_size": (3, 4), "strides": (2, 2), "padding": "same"},
-    {"shape": (1, 4, 5, 3, 2), "pool_size": (2, 2, 2), "strides": (2, 1, 2), "padding": "same"},
-    {"shape": (2, 7, 3), "pool_size": (2,), "strides": (2,), "padding": "valid"},
-    {"shape": (2, 8, 3), "pool_size": (3,), "strides": (2,), "padding": "same"},
-]
-GLOBAL = [(2, 5, 3), (2, 4, 3, 2), (2, 3, 2, 4, 3)]
-
-
-def padding_of(case):
-    """What F.pad takes, the last axis first: TensorFlow's same padding has the odd one at the end."""
-    pairs = []
-    for size, window, stride in zip(case["shape"][1:-1], case["pool_size"], case["strides"], strict=True):
-        total = max((-(-size // stride) - 1) * stride + window - size, 0) if case["padding"] == "same" else 0
-        pairs.insert(0, (total // 2, total - total // 2))
-    return [n for pair in pairs for n in pair]
+SAME = {"padding": "same"}
+WINDOWS = (
+    ("1D", {"pool_size": 2}, (7, 3)),
+    ("1D", {"pool_size": 3, "strides": 2, **SAME}, (8, 3)),
+    ("2D", {"pool_size": [2, 2]}, (6, 4, 3)),
+    ("2D", {"pool_size": [3, 2], "strides": [2, 3]}, (5, 7, 2)),
+    ("2D", {"pool_size": 3, "strides": 1, **SAME}, (5, 6, 2)),
+    ("2D", {"pool_size": [3, 4], "strides": 2, **SAME}, (5, 6, 2)),
+    ("3D", {"pool_size": [2, 2, 2], "strides": [2, 1, 2], **SAME}, (4, 5, 3, 2)),
+    ("3D", {"pool_size": [1, 2, 2]}, (2, 3, 4, 2)),
+)
+OPS = (
+    ("pool2d", {"pool_size": (3, 2), "strides": (2, 1), "padding": "same"}, (2, 5, 4, 2)),
+    ("pool3d", {"pool_size": (2, 2, 3), "strides": (1, 2, 2)}, (2, 3, 4, 5, 2)),
+)
 
 
-def pool(x, case, mode):
-    rank = len(case["pool_size"])
-    how = case["pool_size"], case["strides"]
-    if mode == "max":
-        return {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[rank](
-            F.pad(x, padding_of(case), value=-torch.inf), *how
-        )
-    mean = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[rank]
-    return mean(F.pad(x, padding_of(case)), *how) / mean(F.pad(torch.ones_like(x), padding_of(case)), *how)
+def pool3d(x, pool_size, strides=None, padding="valid", pool_mode="max"):
+    """K.pool3d of float64."""
+    window = tuple(pool_size), tuple(strides or pool_size), padding.upper()
+    if pool_mode == "avg":
+        return averaged(x, *window)
+    return tf.cast(tf.nn.max_pool3d(tf.cast(x, "float32"), *window), "float64")
 
 
-def pool_all(x, mode):
-    rank = x.ndim - 2
-    adaptive = {
-        "max": {1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d},
-        "avg": {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d},
-    }
-    return adaptive[mode][rank](x, 1).flatten(1)
+@tf.function(jit_compile=True)
+def averaged(x, *window):
+    return tf.nn.avg_pool3d(x, *window)
 
 
-def numbers(rng, shape, function):
-    x = torch.tensor(rng.standard_normal(shape)).movedim(-1, 1).requires_grad_()
-    y = function(x)
-    g = torch.tensor(rng.standard_normal(y.shape))
-    (to_x,) = torch.autograd.grad((y * g).sum(), [x])
-    arrays = {"x": x, "y": y, "g": g, "to_x": to_x}
-    return {name: array.movedim(1, -1).detach().numpy() for name, array in arrays.items()}
+class Pooling3D(tf_keras.layers.Layer):
+    """MaxPooling3D or AveragePooling3D."""
+
+    def __init__(self, **config):
+        super().__init__()
+        self.config = config
+
+    def call(self, inputs):
+        return pool3d(inputs, **self.config)
 
 
-def main() -> None:
-    rng = np.random.default_rng(0)
-    cases = [{**case, "pool_mode": mode} for case in CASES for mode in ("max", "avg")]
-    found = {"cases": np.array(json.dumps(cases))}
-    for number, case in enumerate(cases):
-        arrays = numbers(rng, case["shape"], partial(pool, case=case, mode=case["pool_mode"]))
-        found |= {f"{number}/{name}": array for name, array in arrays.items()}
-    for shape in GLOBAL:
-        for mode in ("max", "avg"):
-            arrays = numbers(rng, shape, partial(pool_all, mode=mode))
-            found |= {f"{mode} of all {len(shape) - 2}/{name}": array for name, array in arrays.items()}
-    np.savez_compressed(HOME, **found)
+def main():
+    vectors = Vectors()
+    for kind in ("MaxPooling", "AveragePooling"):
+        for rank, config, shape in WINDOWS:
+            pool_mode = {"MaxPooling": "max", "AveragePooling": "avg"}[kind]
+            peer = Pooling3D(pool_mode=pool_mode, **config) if rank == "3D" else None
+            vectors.layer(kind + rank, config, (2, *shape), peer=peer)
+    for kind in ("GlobalMaxPooling", "GlobalAveragePooling"):
+        for rank, shape in (("1D", (5, 3)), ("2D", (4, 3, 2)), ("3D", (3, 2, 4, 3))):
+            vectors.layer(kind + rank, {}, (2, *shape))
+    for name, config, shape in OPS:
+        for pool_mode in ("max", "avg"):
+            peer = pool3d if name == "pool3d" else None
+            vectors.function("ops", name, shape, **config, pool_mode=pool_mode, peer=peer)
+    vectors.save(__file__)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from lamina.layers import (
     AveragePooling2D,
     AveragePooling3D,
     Input,
+    Masking,
     MaxPooling1D,
     MaxPooling2D,
     MaxPooling3D,
@@ -152,14 +153,15 @@ def test_the_short_name_is_the_same_layer_and_files_have_the_long_one(long, shor
     assert layers.serialize(layer())["class_name"] == f"{long}{rank}D"
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"pool_size": 0}, "p: pool_size is a whole number above 0, or a tuple of 2.*met 0"),
-        ({"strides": (1,)}, r"p: strides is .* a tuple of 2.*met \(1,\)"),
+        ({"pool_size": 0}, "p: pool_size is a whole number above 0, or a tuple of .*met 0"),
+        ({"pool_size": "2"}, "p: pool_size is .*met '2'"),
+        ({"strides": (1,) * 4}, r"p: strides is .* one for each spatial axis; met \(1, 1, 1, 1\)"),
         ({"padding": "full"}, "p: padding is one of 'valid', 'same'; met 'full'"),
-        ({"data_format": "last"}, "'last': it is neither"),
+        ({"data_format": "last"}, "p: Unknown data_format 'last': it is neither 'channels_last' nor"),
     ],
 )
 def test_a_wrong_argument_is_named(layer, arguments, told):
@@ -176,6 +178,21 @@ def test_wrong_images_are_refused(layer):
         ValueError, match="p: .*spans 2 positions does not fit into spatial axis 0, which has 1"
     ):
         layer(name="p")(Input((1, *[4] * (rank - 1), 3)))
+
+
+@EACH
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_images_without_a_position_are_refused(layer, padding):
+    with pytest.raises(
+        ValueError, match="p: .*spatial axis 0, which has 0 positions: every input needs at least one"
+    ):
+        layer(padding=padding, name="p")(Input((0, *[4] * (layer.rank - 1), 3)))
+
+
+@EACH
+def test_a_mask_is_refused(layer):
+    with pytest.raises(TypeError, match="Layer p does not support masking"):
+        layer(name="p")(Masking()(Input((*[4] * layer.rank, 3))))
 
 
 @EACH

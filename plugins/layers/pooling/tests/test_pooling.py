@@ -1,8 +1,6 @@
 """Pooling: PyTorch's numbers, central differences, which of several maxima counts; and its kernels."""
 
-import json
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +11,8 @@ from lamina.function import Function
 from lamina.gradient import gradients
 from lamina.tensor import Constant, Placeholder, Spec
 from lamina.testing import Case, parametrize_ops
-from lamina_pooling.functions import pool1d, pool2d, pool3d
+from lamina_pooling.functions import pool2d, pool3d
 from lamina_pooling.pooling import average_pool, average_pool_grad, max_pool, max_pool_at, max_pool_grad
-
-VECTORS = np.load(Path(__file__).with_name("vectors.npz"))
-CASES = json.loads(str(VECTORS["cases"]))
 
 
 def shuffled(rng, shape):
@@ -49,18 +44,6 @@ def test_conforms(case, check):
 
 
 # ---- numbers
-
-
-@pytest.mark.parametrize("number", range(len(CASES)))
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-12), ("float32", 1e-5)])
-def test_numbers_are_those_of_pytorch(number, dtype, tolerance):
-    case = {key: value for key, value in CASES[number].items() if key != "shape"}
-    x, g, *expected = (VECTORS[f"{number}/{name}"].astype(dtype) for name in ("x", "g", "y", "to_x"))
-    images, outputs = Placeholder(x.shape, dtype), Placeholder(g.shape, dtype)
-    y = {3: pool1d, 4: pool2d, 5: pool3d}[x.ndim](images, **case)
-    found = Function([images, outputs], [y, *gradients(K.sum(y * outputs), [images])])([x, g])
-    for array, want in zip(found, expected, strict=True):
-        assert_allclose(array, want, rtol=tolerance, atol=tolerance)
 
 
 def gradient_of(x, **arguments):
@@ -212,6 +195,14 @@ def test_second_derivatives_take_what_the_maximum_took():
 def test_what_is_wrong_is_said(arguments, told):
     with pytest.raises(ValueError, match=told):
         pool2d(Placeholder((None, 4, 6, 3)), **{"pool_size": 2, **arguments})
+
+
+def test_what_is_wrong_with_volumes_is_said():
+    x = Placeholder((None, 4, 4, 4, 3))
+    with pytest.raises(ValueError, match="pool3d: pool_mode is 'max' or 'avg'; met 'mean'"):
+        pool3d(x, 2, pool_mode="mean")
+    with pytest.raises(ValueError, match="'rows': it is neither 'channels_last' nor"):
+        pool3d(x, 2, data_format="rows")
 
 
 def test_images_have_a_channels_axis():

@@ -11,16 +11,16 @@ import numpy as np
 
 from lamina import activations, constraints, initializers, regularizers
 from lamina import backend as K
+from lamina.engine.arguments import as_count, as_number
 from lamina.engine.signature import BASE, kind_of
-from lamina.engine.structure import is_shape
 from lamina.layers import Layer
 from lamina.ops.kernels import is_blas
 from lamina.ops.scan import edge
 from lamina.tensor import Tensor
-from lamina_recurrent.cells import forget_masks
+from lamina_recurrent.cells import forget_masks, inputs_of
 from lamina_recurrent.gates import NO_MASK, SIGMOIDS, absent, time_first
 from lamina_recurrent.rnn import FLAGS, RNN
-from lamina_registry import serialize
+from lamina_registry import catalog, serialize
 
 
 class Cell(Layer):
@@ -53,14 +53,7 @@ class Cell(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = int(units)
-        if self.units <= 0:
-            raise ValueError(
-                f"{self.name}: units is the size of the output, a positive number; met {units!r}"
-            )
-        for name, rate in (("dropout", dropout), ("recurrent_dropout", recurrent_dropout)):
-            if not 0 <= rate <= 1:
-                raise ValueError(f"{self.name}: {name} is a fraction, 0 <= {name} <= 1; met {rate!r}")
+        self.units = as_count(units, f"{self.name}: units is the size of the output")
         self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -72,8 +65,10 @@ class Cell(Layer):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.recurrent_constraint = constraints.get(recurrent_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.dropout = dropout
-        self.recurrent_dropout = recurrent_dropout
+        self.dropout = as_number(dropout, f"{self.name}: dropout is a fraction of the inputs", 0, 1)
+        self.recurrent_dropout = as_number(
+            recurrent_dropout, f"{self.name}: recurrent_dropout is a fraction of the state", 0, 1
+        )
         # Made at the first step and kept for all: one draw a sequence (Gal and Ghahramani 2016, arXiv:1512.05287).
         self._dropout_mask: Any = None
         self._recurrent_dropout_mask: Any = None
@@ -89,13 +84,7 @@ class Cell(Layer):
         return self.units
 
     def build(self, input_shape: Any) -> None:
-        shape = input_shape if is_shape(input_shape) else input_shape[0]
-        inputs, blocks = shape[-1], max(len(self.gates), 1)
-        if inputs is None:
-            raise ValueError(
-                f"{self.name} needs one row of its kernel for each input, and the last axis of the inputs has no fixed "
-                "size: give it one in input_shape"
-            )
+        inputs, blocks = inputs_of(self.name, input_shape), max(len(self.gates), 1)
         self.kernel = self.add_weight(
             name="kernel",
             shape=(inputs, blocks * self.units),
@@ -197,7 +186,7 @@ class CellLayer(RNN):
         cell = self.cell
         return (
             type(cell) is self.cell_class
-            and cell.activation is activations.get("tanh")
+            and cell.activation is _installed("tanh")
             and inputs.dtype == cell.kernel.dtype
             and is_blas(inputs.dtype)
         )
@@ -266,7 +255,12 @@ def _arguments(cls: type) -> tuple[str, ...]:
 
 def sigmoid_of(function: Any) -> str | None:
     """The name of a recurrent activation that whole-sequence ops know."""
-    return next((name for name in SIGMOIDS if function is activations.get(name)), None)
+    return next((name for name in SIGMOIDS if function is _installed(name)), None)
+
+
+def _installed(name: str) -> Any:
+    """The activation function of a name, whatever custom objects may call so: the one that the ops compute."""
+    return catalog().find("activations", name)
 
 
 def concatenated(*parts: Any) -> np.ndarray:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.engine.signature import keywords
+from lamina.engine.structure import is_shape
 from lamina.layers import Layer
+from lamina.tensor import Tensor
+from lamina_registry import shown
 
 
 class CellHolder(Layer):
@@ -62,6 +65,30 @@ def check_cell(name: str, cell: Any) -> None:
     ):
         if not hasattr(cell, attribute):
             raise ValueError(f"{name}: a cell has {what}; met {cell!r}, which has no `{attribute}`")
+    if not all(map(_is_size, state_sizes(cell))):
+        raise ValueError(
+            f"{name}: the state_size of a cell is a size above 0, or a list with one for each state; that of "
+            f"{cell!r} is {cell.state_size!r}"
+        )
+
+
+def _is_size(size: Any) -> bool:
+    sizes = list(size) if hasattr(size, "__len__") else [size]
+    return is_shape(sizes) and all(n is not None and n > 0 for n in sizes)
+
+
+def inputs_of(name: str, input_shape: Any) -> int:
+    """The last size of a shape, or of the first in a list of shapes: a layer or cell has a row of weights for each.
+
+    Raises ValueError, naming the layer or cell, where it is not known.
+    """
+    shape = input_shape if is_shape(input_shape) else input_shape[0]
+    if shape[-1] is None:
+        raise ValueError(
+            f"{name} needs one row of its kernel for each input, and the last axis of {shape} has no fixed size: give "
+            "it one in input_shape"
+        )
+    return int(shape[-1])
 
 
 def state_sizes(cell: Any) -> list[Any]:
@@ -79,6 +106,20 @@ def output_size(cell: Any) -> Any:
 def takes(cell: Any, argument: str) -> bool:
     """Whether the cell's `call` declares the argument."""
     return argument in keywords(cell.call)
+
+
+def answer_of(name: str, cell: Any, count: int, answer: Any) -> tuple[Tensor, Sequence[Tensor]]:
+    """What a cell's `call` answered: its output, and as many states as it has.
+
+    Raises ValueError, naming the layer that called it, for anything else.
+    """
+    output, states = answer if isinstance(answer, list | tuple) and len(answer) == 2 else (None, None)
+    if not isinstance(output, Tensor) or not isinstance(states, list | tuple) or len(states) != count:
+        raise ValueError(
+            f"{name}: the call of a cell answers its output and the list of its new states, as many as state_size has "
+            f"sizes, {count}; that of {cell!r} answered {shown(answer)}"
+        )
+    return output, states
 
 
 def build_cell(cell: Any, shape: Any, constants: Sequence[Any] = ()) -> None:

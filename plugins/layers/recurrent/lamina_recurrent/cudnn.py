@@ -13,16 +13,19 @@ import numpy as np
 
 from lamina import backend as K
 from lamina import constraints, initializers, regularizers
-from lamina.engine.structure import is_shape
+from lamina.engine.arguments import as_count
 from lamina.engine.weights import initial_value
 from lamina.layers import Layer
+from lamina.op import as_float
 from lamina.ops.scan import edge
 from lamina.tensor import Tensor
 from lamina_recurrent.cell import arguments_of, concatenated
+from lamina_recurrent.cells import inputs_of
 from lamina_recurrent.gates import NO_MASK, absent, time_first
 from lamina_recurrent.gru_sequence import gru_sequence
 from lamina_recurrent.lstm_sequence import lstm_sequence
 from lamina_recurrent.rnn import RNN
+from lamina_recurrent.weight_files import gru_weights, lstm_weights
 
 
 class _Sizes:
@@ -36,15 +39,15 @@ class _Sizes:
 
 
 class _CuDNN(RNN):
-    """Base of the two.  gates: how many blocks of `units` columns the weights have."""
+    """Base of the two.  gates: how many blocks of `units` columns the weights have; state_count: how many states."""
 
     supports_masking = False
     gates = 0
+    state_count = 1
 
     def __init__(
         self,
         units: int,
-        state_size: Any,
         kernel_initializer: Any,
         recurrent_initializer: Any,
         bias_initializer: Any,
@@ -59,12 +62,11 @@ class _CuDNN(RNN):
     ) -> None:
         if kwargs.pop("unroll", False):
             raise TypeError(f"{type(self).__name__} has no unroll: it never goes step by step")
-        super().__init__(_Sizes(state_size), **kwargs)
-        self.units = units
-        if units <= 0:
-            raise ValueError(
-                f"{self.name}: units is the size of the output, a positive number; met {units!r}"
-            )
+        owner = kwargs.get("name") or type(self).__name__
+        self.units = as_count(units, f"{owner}: units is the size of the output")
+        super().__init__(
+            _Sizes(self.units if self.state_count == 1 else (self.units,) * self.state_count), **kwargs
+        )
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -77,7 +79,7 @@ class _CuDNN(RNN):
         self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, input_shape: Any) -> None:
-        inputs = (input_shape if is_shape(input_shape) else input_shape[0])[-1]
+        inputs = inputs_of(self.name, input_shape)
         columns = self.gates * self.units
         self.kernel = self.add_weight(
             name="kernel",
@@ -108,8 +110,11 @@ class _CuDNN(RNN):
         return self.bias_initializer
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        Layer.compute_mask(self, inputs, mask)  # an error where there is one
+        self._refuse(mask)
         return super().compute_mask(inputs, None)
+
+    def _refuse(self, mask: Any) -> None:
+        Layer.compute_mask(self, None, mask)  # an error where there is one
 
     def run(
         self,
@@ -120,8 +125,10 @@ class _CuDNN(RNN):
         training: Any,
         begun: bool,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        self._refuse(mask)  # a wrapper that has a compute_mask of its own may have handed it on
         if constants:
             raise ValueError(f"{self.name}: RNN cell does not support constants: cuDNN has no place for them")
+        inputs = as_float(inputs)
         x = K.reverse(inputs, 1) if self.go_backwards else inputs
         ys, after = self.whole(
             time_first(x), self._plain(self.kernel), self._plain(self.recurrent_kernel), states
@@ -180,8 +187,7 @@ class CuDNNGRU(_CuDNN):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            int(units),
-            int(units),
+            units,
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
@@ -209,6 +215,12 @@ class CuDNNGRU(_CuDNN):
         )  # fmt: skip
         return ys, [h]
 
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The weights of a GRU(reset_after=True) as the layer's own."""
+        return gru_weights(self.name, arrays, "CuDNNGRU")
+
 
 class CuDNNLSTM(_CuDNN):
     """The LSTM that cuDNN computes: LSTM(units, recurrent_activation="sigmoid").
@@ -224,6 +236,7 @@ class CuDNNLSTM(_CuDNN):
     """
 
     gates = 4
+    state_count = 2
 
     def __init__(
         self,
@@ -245,8 +258,7 @@ class CuDNNLSTM(_CuDNN):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            int(units),
-            (int(units), int(units)),
+            units,
             kernel_initializer,
             recurrent_initializer,
             bias_initializer,
@@ -287,3 +299,9 @@ class CuDNNLSTM(_CuDNN):
             x, kernel, recurrent_kernel, bias, *states, NO_MASK, no_factors, no_factors, recurrent="sigmoid"
         )
         return ys, [h, c]
+
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The weights of an LSTM as the layer's own."""
+        return lstm_weights(arrays, cudnn=True)

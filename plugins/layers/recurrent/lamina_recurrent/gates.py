@@ -9,6 +9,7 @@ What is absent is a scalar: a bias of 0, a mask of True, dropout factors or cota
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -201,10 +202,11 @@ def turned(weights: np.ndarray, order: Sequence[int]) -> tuple[np.ndarray, list[
 
 def as_rows(x: np.ndarray) -> tuple[np.ndarray, list[Call]]:
     """(time, batch, size) as (time * batch, size), and the call that copies it where memory has another order."""
+    rows = math.prod(x.shape[:-1]), x.shape[-1]
     if x.flags.c_contiguous:
-        return x.reshape(-1, x.shape[-1]), []
+        return x.reshape(rows), []
     copy = np.empty(x.shape, x.dtype)
-    return copy.reshape(-1, x.shape[-1]), [partial(np.copyto, copy, x)]
+    return copy.reshape(rows), [partial(np.copyto, copy, x)]
 
 
 def masked_rows(x: np.ndarray, factors: np.ndarray, gates: int) -> list[tuple[np.ndarray, list[Call]]]:
@@ -213,7 +215,7 @@ def masked_rows(x: np.ndarray, factors: np.ndarray, gates: int) -> list[tuple[np
         rows, calls = as_rows(x)
         return [(rows, calls if not gate else []) for gate in range(gates)]
     product = np.empty(x.shape, x.dtype)
-    rows = product.reshape(-1, x.shape[-1])
+    rows, _ = as_rows(product)
     some = len(factors)
     return [
         (rows, [partial(np.multiply, x, factors[gate % some], product)] if gate < some else [])
@@ -297,7 +299,7 @@ def _(dz, kernel, factors, *, order):
 
     def bind(out, z, weights, of_rows):
         turn, calls = turned(weights, order)
-        total = out.reshape(-1, out.shape[-1])
+        total, _ = as_rows(out)
         part = np.empty_like(total)
         for gate in range(len(order)):
             target = part if gate else total

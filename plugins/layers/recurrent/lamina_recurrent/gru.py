@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina import activations, regularizers
 from lamina import backend as K
+from lamina.engine.weights import is_keras_1
 from lamina.tensor import Tensor
 from lamina_recurrent.cell import Cell, CellLayer, sigmoid_of
 from lamina_recurrent.gates import absent
 from lamina_recurrent.gru_sequence import ORDER, gru_sequence
 from lamina_recurrent.lstm import implementation_of
+from lamina_recurrent.weight_files import KERAS_1_GRU, gru_weights, joined_gates
 
 
 class GRUCell(Cell):
@@ -185,6 +189,7 @@ class GRU(CellLayer):
             recurrent_dropout=recurrent_dropout,
             implementation=implementation,
             reset_after=reset_after,
+            name=kwargs.get("name"),  # so that what is wrong with the cell is told of the layer
             dtype=kwargs.get("dtype"),
         )
         super().__init__(
@@ -197,6 +202,14 @@ class GRU(CellLayer):
             **kwargs,
         )
         self.activity_regularizer = regularizers.get(activity_regularizer)
+
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The weights of a CuDNNGRU, or of Keras 1, as the layer's own."""
+        if is_keras_1(keras_version):
+            arrays = joined_gates(arrays, KERAS_1_GRU)
+        return gru_weights(self.name, arrays, f"GRU(reset_after={bool(self.reset_after)})")
 
     # ---- the whole sequence at once
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from lamina import activations, regularizers
 from lamina import backend as K
-from lamina.engine.weights import initial_value
+from lamina.engine.weights import initial_value, is_keras_1
 from lamina.tensor import Tensor
 from lamina_recurrent.cell import Cell, CellLayer, concatenated, sigmoid_of
 from lamina_recurrent.gates import absent
 from lamina_recurrent.lstm_sequence import ORDER, lstm_sequence
+from lamina_recurrent.weight_files import KERAS_1_LSTM, joined_gates, lstm_weights
 
 
 class LSTMCell(Cell):
@@ -199,6 +200,7 @@ class LSTM(CellLayer):
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
             implementation=implementation,
+            name=kwargs.get("name"),  # so that what is wrong with the cell is told of the layer
             dtype=kwargs.get("dtype"),
         )
         super().__init__(
@@ -211,6 +213,14 @@ class LSTM(CellLayer):
             **kwargs,
         )
         self.activity_regularizer = regularizers.get(activity_regularizer)
+
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The weights of a CuDNNLSTM, or of Keras 1, as the layer's own."""
+        if is_keras_1(keras_version):
+            arrays = joined_gates(arrays, KERAS_1_LSTM)
+        return lstm_weights(arrays, cudnn=False)
 
     # ---- the whole sequence at once
 

@@ -13,7 +13,15 @@ from lamina.engine.spec import agree
 from lamina.engine.structure import as_list, is_shape
 from lamina.layers import InputSpec
 from lamina.tensor import Tensor
-from lamina_recurrent.cells import CellHolder, build_cell, check_cell, forget_masks, state_sizes, takes
+from lamina_recurrent.cells import (
+    CellHolder,
+    answer_of,
+    build_cell,
+    check_cell,
+    forget_masks,
+    state_sizes,
+    takes,
+)
 from lamina_recurrent.stacked import StackedRNNCells
 
 
@@ -73,6 +81,7 @@ class RNN(CellHolder):
         self.input_spec = [InputSpec(ndim=3)]
         self._states: list[Any] | None = None
         self._num_constants: int | None = None
+        self._constant_shapes: list[Any] = []  # of those that were given by keyword
 
     def held(self) -> list[Any]:
         return [self.cell]
@@ -90,7 +99,7 @@ class RNN(CellHolder):
 
     def build(self, input_shape: Any) -> None:
         shape, *others = [input_shape] if is_shape(input_shape) else input_shape
-        constants = others[len(others) - (self._num_constants or 0) :]
+        constants = others[len(others) - (self._num_constants or 0) :] or self._constant_shapes
         build_cell(self.cell, (shape[0], *shape[2:]), constants if takes(self.cell, "constants") else [])
         self.input_spec = [InputSpec(shape=(shape[0] if self.stateful else None, None, *shape[2:]))]
         if self.stateful:
@@ -108,6 +117,7 @@ class RNN(CellHolder):
         states, constants = _listed(initial_state), _listed(constants)
         if constants:
             self._num_constants = len(constants)
+            self._constant_shapes = [K.int_shape(x) for x in constants if isinstance(x, Tensor)]
         if not states and not constants:
             return super().__call__(inputs, **kwargs)
         made_by_layers = {self._is_keras_tensor(x) for x in (*states, *constants)}
@@ -150,7 +160,7 @@ class RNN(CellHolder):
         if isinstance(inputs, list):
             inputs, listed, listed_constants = self._parts(inputs)
             initial_state, constants = listed or initial_state, listed_constants or constants
-        mask = as_list(mask)[0]
+        mask = self._mask_of_steps(as_list(mask)[0])
         begun = bool(_listed(initial_state)) or self.stateful
         states = self._first_states(inputs, _listed(initial_state))
         if self.unroll and K.int_shape(inputs)[1] in (None, 1):
@@ -165,6 +175,20 @@ class RNN(CellHolder):
             self.add_update(list(zip(self.states, states, strict=True)), inputs)
         output = outputs if self.return_sequences else last
         return [output, *states] if self.return_state else output
+
+    def _mask_of_steps(self, mask: Any) -> Any:
+        """The mask as (batch, time)."""
+        if mask is None:
+            return None
+        shape = K.int_shape(mask)
+        if len(shape) < 2 or any(size not in (1, None) for size in shape[2:]):
+            raise ValueError(
+                f"{self.name}: the mask of a sequence says of each step of each sample whether it counts, "
+                f"(batch, time); met one of shape {shape}"
+            )
+        for _ in shape[2:]:
+            mask = K.squeeze(mask, -1)
+        return mask
 
     def run(
         self,
@@ -188,7 +212,9 @@ class RNN(CellHolder):
 
         def step(x: Tensor, given: list[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
             more = {"constants": given[count:]} if constants else {}
-            return self.cell.call(x, given[:count], **more, **arguments)
+            return answer_of(
+                self.name, self.cell, count, self.cell.call(x, given[:count], **more, **arguments)
+            )
 
         return K.rnn(
             step,

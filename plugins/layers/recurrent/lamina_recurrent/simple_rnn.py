@@ -124,6 +124,7 @@ class SimpleRNN(CellLayer):
             bias_constraint=bias_constraint,
             dropout=dropout,
             recurrent_dropout=recurrent_dropout,
+            name=kwargs.get("name"),  # so that what is wrong with the cell is told of the layer
             dtype=kwargs.get("dtype"),
         )
         super().__init__(

@@ -17,6 +17,7 @@ from lamina_recurrent.cells import (
     state_sizes,
     takes,
 )
+from lamina_registry import shown
 
 
 class StackedRNNCells(CellHolder):
@@ -28,11 +29,15 @@ class StackedRNNCells(CellHolder):
 
     cells: list of cells.
 
-    Raises ValueError for a cell without `call` or `state_size`.
+    Raises ValueError for no cells, and for a cell without `call` or `state_size`.
     """
 
     def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(cells, list | tuple) or not cells:
+            raise ValueError(
+                f"{self.name} is a stack of cells, in a list of at least one; met {shown(cells)}"
+            )
         for cell in cells:
             check_cell(self.name, cell)
         self.cells = list(cells)

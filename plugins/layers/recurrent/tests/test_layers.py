@@ -13,8 +13,10 @@ from lamina.layers import (
     RNN,
     CuDNNGRU,
     CuDNNLSTM,
+    Dense,
     GRUCell,
     Input,
+    Layer,
     LSTMCell,
     Masking,
     SimpleRNN,
@@ -24,6 +26,7 @@ from lamina.layers import (
 from lamina.models import Model, Sequential
 from lamina.optimizers import Adam
 from lamina.testing import Case, parametrize_layers
+from lamina.utils import CustomObjectScope
 
 EVERYTHING = {
     "units": 3,
@@ -308,22 +311,125 @@ def test_dtype_is_that_of_the_weights():
     assert {w.dtype for w in layer.weights} == {"float64"}
 
 
+CELLS = [LSTMCell, GRUCell, SimpleRNNCell]
+LAYERS = [LSTM, GRU, SimpleRNN]
+
+
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS, CuDNNLSTM, CuDNNGRU])
+@pytest.mark.parametrize(
+    ("units", "error"),
+    [(0, ValueError), (-1, ValueError), (2.5, ValueError), ("3", TypeError), (None, TypeError)],
+)
+def test_units_are_a_whole_and_positive_number(cls, units, error):
+    with pytest.raises(
+        error, match=f"r: units is the size of the output, a whole and positive number; met {units!r}"
+    ):
+        cls(units, name="r")
+
+
+@pytest.mark.parametrize("cls", [*LAYERS, *CELLS])
+@pytest.mark.parametrize("argument", ["dropout", "recurrent_dropout"])
+@pytest.mark.parametrize(
+    ("rate", "error"), [(1.5, ValueError), (float("nan"), ValueError), ("half", TypeError)]
+)
+def test_a_dropout_is_a_fraction(cls, argument, rate, error):
+    with pytest.raises(error, match=f"r: {argument} is a fraction of the .* met {rate!r}"):
+        cls(3, **{argument: rate}, name="r")
+
+
+@pytest.mark.parametrize("cls", [*LAYERS, CuDNNLSTM, CuDNNGRU])
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((4,), "layer r: expected ndim=3, found ndim=2"),
+        ((4, 4, 4), "layer r: expected ndim=3, found ndim=4"),
+        (
+            (4, None),
+            r"^r needs one row of its kernel for each input, .* None\) has no fixed size: give it one",
+        ),
+    ],
+)
+def test_a_wrong_input_is_named(cls, shape, words):
+    with pytest.raises(ValueError, match=words):
+        cls(3, name="r")(Input(shape))
+
+
+class NoStates(Layer):
+    """A cell that forgets to answer its states.  size: state_size."""
+
+    def __init__(self, size=3, **kwargs):
+        super().__init__(**kwargs)
+        self.state_size = size
+
+    def call(self, inputs, states):
+        return inputs
+
+
+class FewStates(NoStates):
+    def call(self, inputs, states):
+        return inputs, []
+
+
+class OtherStates(NoStates):
+    def call(self, inputs, states):
+        return inputs, [K.concatenate([inputs, inputs])]
+
+
 @pytest.mark.parametrize(
     ("make", "error", "words"),
     [
-        (lambda: LSTM(0), ValueError, "units is the size of the output"),
-        (lambda: CuDNNLSTM(-1), ValueError, "units is the size of the output"),
-        (lambda: GRU(3, dropout=1.5), ValueError, "dropout is a fraction"),
-        (lambda: LSTM(3, implementation=3), ValueError, "implementation is 1"),
+        (lambda: LSTM(3, implementation=3, name="r"), ValueError, "r: implementation is 1"),
         (lambda: LSTM(3, activation="tanhh"), ValueError, "tanhh"),
         (lambda: LSTM(3, units_too=3), TypeError, "Keyword argument not understood: units_too"),
         (lambda: CuDNNGRU(3, unroll=True), TypeError, "has no unroll"),
-        (lambda: LSTM(3)(Input((4, None))), ValueError, "one row of its kernel for each input"),
-        (lambda: LSTM(3)(Input((4,))), ValueError, "expected ndim=3, found ndim=2"),
-        (lambda: RNN(LSTMCell), ValueError, "met the class LSTMCell"),
-        (lambda: RNN(object()), ValueError, "which has no `call`"),
-        (lambda: StackedRNNCells([LSTMCell(2), 3]), ValueError, "which has no `call`"),
-        (lambda: CuDNNLSTM(3)(Masking()(Input((4, 2)))), TypeError, "does not support masking"),
+        (lambda: RNN(LSTMCell, name="r"), ValueError, "r: a cell is an object, met the class LSTMCell"),
+        (lambda: RNN(object(), name="r"), ValueError, "r: a cell has a method call.* which has no `call`"),
+        (
+            lambda: RNN(None, name="r"),
+            ValueError,
+            "r: a cell has a method call.* met None, which has no `call`",
+        ),
+        (
+            lambda: RNN(Dense(3), name="r"),
+            ValueError,
+            "r: a cell has an attribute state_size.* no `state_size`",
+        ),
+        (lambda: RNN([], name="r"), ValueError, r"is a stack of cells, in a list of at least one; met \[\]"),
+        (
+            lambda: StackedRNNCells(LSTMCell(2), name="r"),
+            ValueError,
+            "r is a stack of cells, .* met <LSTMCell",
+        ),
+        (lambda: StackedRNNCells([LSTMCell(2), 3], name="r"), ValueError, "r: .* met 3, which has no `call`"),
+        (lambda: RNN(NoStates("three"), name="r"), ValueError, "r: the state_size of a cell is .* 'three'"),
+        (lambda: RNN(NoStates((3, 0)), name="r"), ValueError, r"r: the state_size .* is \(3, 0\)"),
+        (
+            lambda: RNN(NoStates(), name="r")(Input((4, 3))),
+            ValueError,
+            "r: the call of a cell answers .* answered <",
+        ),
+        (
+            lambda: RNN(FewStates(), name="r")(Input((4, 3))),
+            ValueError,
+            "r: the call of a cell .* size.*, 1; ",
+        ),
+        (
+            lambda: RNN(OtherStates(), name="r")(Input((4, 3))),
+            ValueError,
+            "r: .* state 0 of a loop begins with",
+        ),
+        (lambda: CuDNNLSTM(3, name="r")(Masking()(Input((4, 2)))), TypeError, "r does not support masking"),
+        (
+            lambda: CuDNNGRU(3, name="r")(Input((4, 2)), mask=K.ones((1, 4))),
+            TypeError,
+            "r does not support masking",
+        ),
+        (lambda: LSTM(3, name="r")(Input((4, 2)), mask=K.ones((1,))), ValueError, r"r: the mask .* \(1,\)"),
+        (
+            lambda: LSTM(3, name="r")(Input((4, 2)), mask=K.ones((1, 4, 2))),
+            ValueError,
+            r"r: the mask .*\(1, 4, 2\)",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(make, error, words):
@@ -363,6 +469,20 @@ def test_cudnn_layers_compute_what_the_others_do_with_their_weights_turned(backw
         plain.set_weights([*turned, halves if gates == 3 else halves.sum(0)])
         met, expected = model.predict(rng.normal(size=(2, 5, 4)))
         assert_allclose(met, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["tanh", "hard_sigmoid"])
+def test_a_custom_object_called_like_an_activation_is_what_is_computed(name):
+    def half(x):
+        return x / 2
+
+    with CustomObjectScope({name: half}):
+        model = Sequential([LSTM(3, input_shape=(4, 2))])
+    argument = "activation" if name == "tanh" else "recurrent_activation"
+    other = Sequential([LSTM(3, input_shape=(4, 2), **{argument: half})])
+    other.set_weights(model.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 4, 2))
+    assert_allclose(model.predict(x), other.predict(x))
 
 
 # ---- training

@@ -247,6 +247,31 @@ def test_constants_reach_the_cell_at_every_step(tmp_path):
     assert_array_equal(again.predict(arrays), model.predict(arrays))
 
 
+class Weighted(MinimalRNNCell):
+    """A cell with a weight for each number of its constant."""
+
+    def build(self, input_shape):
+        shape, constant = input_shape
+        super().build(shape)
+        self.shift = self.add_weight(shape=(constant[-1], self.units), initializer="uniform", name="shift")
+
+    def call(self, inputs, states, constants):
+        output, _ = super().call(inputs, states)
+        output += K.dot(constants[0], self.shift)
+        return output, [output]
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_cell_is_built_for_constants_that_no_layer_made(listed):
+    x, constant = Input(batch_shape=(2, 4, 3)), data(2, 5, seed=1)
+    layer, given = RNN(Weighted(3)), K.constant(constant)
+    y = layer(x, constants=[given] if listed else given)
+    z = Input(batch_shape=(2, 5))
+    model = Model([x, z], [y, layer(x, constants=z)])
+    assert_array_equal(*model.predict([data(2, 4, 3), constant]))
+    assert layer.cell.shift.shape == (5, 3)
+
+
 def test_constants_and_states_together():
     x, shift, h = Input((None, 3)), Input((3,)), Input((3,))
     y = RNN(StackedRNNCells([Conditioned(3)]))(x, initial_state=[h], constants=[shift])
@@ -348,11 +373,13 @@ def test_masked_steps_are_as_if_they_were_not_there(make):
     assert_allclose(masked.predict(array), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_all_steps_masked_give_zeros():
-    x = Input((4, 2))
-    for layer in (LSTM(3, return_state=True), RNN(SimpleRNNCell(3), return_state=True)):
-        for array in Model(x, layer(Masking()(x))).predict(np.zeros((2, 4, 2))):
-            assert_array_equal(array, np.zeros((2, 3)))
+@pytest.mark.parametrize("make", [lambda: LSTM(3), lambda: RNN(LSTMCell(3))])
+def test_a_mask_may_have_an_axis_of_its_own(make):
+    x, flat, high = Input((4, 2)), Input((4,)), Input((4, 1))
+    layer = make()
+    model = Model([x, flat, high], [layer(x, mask=flat), layer(x, mask=high)])
+    mask = np.array([[1, 0, 1, 1], [0, 0, 1, 0]])
+    assert_array_equal(*model.predict([data(2, 4, 2), mask, mask[..., None]]))
 
 
 @pytest.mark.parametrize("step_by_step", [False, True])

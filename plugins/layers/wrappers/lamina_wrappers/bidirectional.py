@@ -52,7 +52,7 @@ class Bidirectional(Wrapper):
         **kwargs: Any,
     ) -> None:
         a_layer(type(self).__name__, layer)
-        if merge_mode not in MERGE:
+        if not isinstance(merge_mode, str | None) or merge_mode not in MERGE:
             raise ValueError(
                 "Invalid merge mode. Merge mode should be one of "
                 f"{{{', '.join(map(repr, MERGE))}}}, met {merge_mode!r}"
@@ -65,6 +65,7 @@ class Bidirectional(Wrapper):
         self.return_state: bool = layer.return_state  # type: ignore[attr-defined]
         self.input_spec = layer.input_spec
         self._num_constants: int | None = None
+        self._constant_shapes: list[Any] = []  # of those that were given by keyword
 
     @property
     def wrapped(self) -> list[Layer]:
@@ -89,10 +90,11 @@ class Bidirectional(Wrapper):
                     f"{self.name} was given states or constants twice: in the list of inputs, and by keyword"
                 )
             initial_state, constants = self._parted(rest)
-        states, constants = _tensors(initial_state), _tensors(constants)
+        states, constants = self._tensors(initial_state), self._tensors(constants)
         self._check_states(states)
         if constants:
             self._num_constants = len(constants)
+            self._constant_shapes = list(map(K.int_shape, constants))
             for layer in self.wrapped:
                 layer._num_constants = len(constants)  # type: ignore[attr-defined]
         made_by_layers = {K.is_keras_tensor(tensor) for tensor in states + constants}
@@ -111,7 +113,7 @@ class Bidirectional(Wrapper):
 
     def build(self, input_shape: Any = None) -> None:
         sequence, *rest = as_shapes(input_shape)
-        shapes = [sequence, *rest[len(rest) - (self._num_constants or 0) :]]
+        shapes = [sequence, *(rest[len(rest) - (self._num_constants or 0) :] or self._constant_shapes)]
         for layer in self.wrapped:
             with K.name_scope(layer.name):
                 build_once(layer, unpacked(shapes))
@@ -135,7 +137,7 @@ class Bidirectional(Wrapper):
         sequence, *rest = as_list(inputs)
         if rest:
             initial_state, constants = self._parted(rest)
-        states, constants = _tensors(initial_state), _tensors(constants)
+        states, constants = self._tensors(initial_state), self._tensors(constants)
         half = len(states) // 2
         offered = {"mask": as_list(mask)[0], "training": training}
         both = []
@@ -161,6 +163,16 @@ class Bidirectional(Wrapper):
         """What follows the sequence in a list of inputs, as states and constants."""
         count = len(rest) - (self._num_constants or 0)
         return rest[:count], rest[count:]
+
+    def _tensors(self, given: Any) -> list[Tensor]:
+        found = [] if given is None else list(given) if isinstance(given, list | tuple) else [given]
+        for each in found:
+            if not isinstance(each, Tensor):
+                raise ValueError(
+                    f"{self.name}: initial states and constants are tensors, met {type(each).__name__}; arrays are for "
+                    "reset_states of a stateful layer"
+                )
+        return found
 
     def _check_states(self, states: list[Tensor]) -> None:
         if len(states) % 2:
@@ -208,7 +220,3 @@ def _classes(layer: Any) -> Iterator[tuple[str, type]]:
             if isinstance(inner, Layer) or hasattr(inner, "state_size"):
                 yield registered_name("layers", inner), type(inner)
                 yield from _classes(inner)
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]

@@ -12,7 +12,7 @@ from lamina import layers as registered
 from lamina.engine import Network
 from lamina.engine.signature import keywords
 from lamina.engine.tracing import is_tracing
-from lamina.engine.weights import assign, unique
+from lamina.engine.weights import assign, from_file, unique
 from lamina.layers import Layer
 from lamina.tensor import Tensor
 from lamina_registry import CustomObjectScope, shown
@@ -113,6 +113,21 @@ class Wrapper(Layer):
             arrays = arrays[count:]
         assign(self.name, self._own_weights, arrays)
 
+    def weights_from_file(
+        self, arrays: list[np.ndarray], backend: str | None, keras_version: str
+    ) -> list[np.ndarray]:
+        """The arrays that a file has for this wrapper, as the wrapped layers convert them."""
+        if len(arrays) == len(self.weights):
+            return from_file(self.wrapped, self.weights, arrays, backend=backend, keras_version=keras_version)
+        # Keras 1 had a weight for each gate of a recurrent layer, and as many for the way back.
+        size, rest = divmod(len(arrays), len(self.wrapped))
+        if rest:
+            return arrays
+        found: list[np.ndarray] = []
+        for at, layer in enumerate(self.wrapped):
+            found += layer.weights_from_file(arrays[at * size : (at + 1) * size], backend, keras_version)
+        return found
+
     @property
     def _own_weights(self) -> list[Any]:
         return self._trainable_weights + self._non_trainable_weights
@@ -150,7 +165,13 @@ class Wrapper(Layer):
         return any(getattr(layer, "stateful", False) for layer in self.wrapped)
 
     def reset_states(self) -> None:
-        """Reset the state of the wrapped layers."""
+        """Reset the state of the wrapped layers.  Raises AttributeError where one keeps none."""
+        for layer in self.wrapped:
+            if not hasattr(layer, "reset_states"):
+                raise AttributeError(
+                    f"{self.name}: {layer.name}, a {type(layer).__name__}, has no reset_states: it keeps no state "
+                    "from batch to batch"
+                )
         for layer in self.wrapped:
             layer.reset_states()  # type: ignore[attr-defined]
 

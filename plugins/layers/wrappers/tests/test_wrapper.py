@@ -89,7 +89,7 @@ def test_losses_updates_and_masks_are_the_layers():
 def test_state_is_the_layers():
     wrapper = Wrapper(Dense(3))
     assert wrapper.stateful is False
-    with pytest.raises(AttributeError, match="reset_states"):
+    with pytest.raises(AttributeError, match="a Dense, has no reset_states"):
         wrapper.reset_states()
 
 

@@ -260,12 +260,15 @@ class _Sipped:
 
     def __init__(self, file: Any, path: Path) -> None:
         self._file, self._path = file, path
+        self._size = os.fstat(file.fileno()).st_size
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
         if size > _LONGEST_LIST:
             raise UnsafeFile(f"{self._path} has a list of contents of {size:,} bytes")
-        return self._file.read(size if size >= 0 else _LONGEST_LIST)
+        # Python takes memory for all that is asked for before it reads: no more than there is.
+        rest = max(self._size - self.tell(), 0)
+        return self._file.read(min(rest, size if size >= 0 else _LONGEST_LIST))
 
 
 def _zip_members(archive: zipfile.ZipFile, limit: int, path: Path) -> Iterator[Member]:

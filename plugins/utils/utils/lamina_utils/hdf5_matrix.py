@@ -20,8 +20,10 @@ class HDF5Matrix:
     start, end: first row and the one after the last; None is the end of the dataset.
     normalizer: called with what is read, answers what is given.
 
-    Shuffled batch by batch (shuffle="batch") it is read in runs of rows, which is faster.  A process that it is sent
-    to opens the file anew.  Raises IndexError for rows outside start to end.
+    It stands for an array wherever a model takes one.  shuffle="batch" reads runs of rows; shuffle=True, which Keras 2
+    refuses, reads single ones and takes longer.  A process that it is sent to opens the file anew.
+
+    Raises IndexError for rows outside start to end.
     """
 
     def __init__(
@@ -86,6 +88,10 @@ class HDF5Matrix:
         rows, places = np.unique(where, return_inverse=True)  # HDF5 reads rising rows, each once
         found = self.data[rows.tolist()]
         return found if len(rows) == len(where) and (rows == where).all() else found[places]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        # In one piece, where NumPy would go from row to row.
+        return np.asarray(self[:], dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name != "_data"}
