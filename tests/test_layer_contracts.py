@@ -19,7 +19,7 @@ from lamina.layers import (
     SimpleRNN,
     TimeDistributed,
 )
-from lamina.models import Model
+from lamina.models import Model, Sequential, clone_model
 from lamina_registry import names
 
 STEPS, IMAGE, VOLUME = (6, 3), (6, 5, 3), (4, 5, 4, 2)
@@ -263,6 +263,40 @@ def test_numbers_of_any_form_are_the_same_numbers(name):
     for x in fixed:
         x.flags.writeable = False
     assert_allclose(model.predict(fixed), expected, rtol=1e-6)
+
+
+# ---- around a layer
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "open"])
+@pytest.mark.parametrize("name", [name for name in CALLED if name not in MERGES])
+def test_a_layer_at_every_step_is_the_layer_on_its_own(name, known):
+    one, every_step = make(name), TimeDistributed(make(name))
+    x, steps = Input(shape_of(name)), Input((3 if known else None, *shape_of(name)))
+    alone = Model(x, one(x))
+    along = Model(steps, every_step(steps))
+    along.set_weights([np.random.default_rng(0).uniform(0, 1, w.shape) for w in along.get_weights()])
+    alone.set_weights(along.get_weights())
+    data = np.random.default_rng(1).uniform(0, 2, (2, 3, *shape_of(name))).astype("float32")
+    expected = np.stack([alone.predict(data[:, step]) for step in range(3)], axis=1)
+    assert_allclose(along.predict(data), expected, rtol=1e-4, atol=1e-5)
+    assert along.output_shape == (None, 3 if known else None, *alone.output_shape[1:])
+    assert len(along.trainable_weights) == len(alone.trainable_weights)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLED if name not in MERGES])
+def test_a_layer_in_models_in_models_is_the_layer_on_its_own(name):
+    x = Input(shape_of(name))
+    inner = Model(x, make(name, name="core")(x))
+    outer = Sequential([inner])
+    y = Input(shape_of(name))
+    model = Model(y, outer(y))
+    data = np.random.default_rng(1).uniform(0, 2, (2, *shape_of(name))).astype("float32")
+    assert (model.predict(data) == inner.predict(data)).all()
+    for again in (type(model).from_config(model.get_config()), clone_model(model)):
+        assert [w.shape for w in again.weights] == [w.shape for w in inner.weights]
+        again.set_weights(model.get_weights())
+        assert (again.predict(data) == inner.predict(data)).all()
 
 
 # ---- parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,14 @@ IDLE_BYTES = 1 << 30  # what more than two of them may take together
 class Update(Tensor):
     """`variable` takes the value of `value` when the function that carries it runs.
 
-    As a tensor it is the new value.  All updates of one call read what variables held before it.
+    As a tensor it is the new value.  All updates of one call read what variables held before it, and of several of one
+    variable the last counts; but one with a `change`, a function from what the variable holds to what it will, changes
+    what the one before it leaves.
     """
 
-    def __init__(self, variable: Variable, value: Tensor) -> None:
+    def __init__(
+        self, variable: Variable, value: Tensor, change: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         from lamina.ops.elementwise import identity
 
         # The output of an application of its own, so that it is computed like any other tensor.
@@ -37,6 +41,7 @@ class Update(Tensor):
         apply.outputs = (self,)
         self.variable = variable
         self.value = value
+        self.change = change
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.variable, self.value))
@@ -62,8 +67,7 @@ class Function:
         self.name = name or "function"
         self.inputs = list(inputs)
         self.outputs = list(outputs)
-        # The last of several updates of one variable counts.
-        self.updates = list({id(pair[0]): pair for pair in map(_pair, updates)}.values())
+        self.updates = merged(updates)
         for tensor in self.inputs:
             if not isinstance(tensor, Tensor):
                 raise TypeError(f"{self.name}: an input must be a tensor, met {tensor!r}")
@@ -183,9 +187,25 @@ class Function:
                 )
 
 
+def merged(updates: Iterable[Any]) -> list[tuple[Variable, Tensor]]:
+    """Each variable that `updates` assign to, with what it will hold after all of them; one given twice counts once."""
+    found: dict[int, tuple[Variable, Tensor]] = {}
+    for update in {id(update): update for update in updates}.values():
+        variable, value = _pair(update)
+        change = getattr(update, "change", None)
+        if change is not None and id(variable) in found:
+            value = change(found[id(variable)][1])
+        found[id(variable)] = variable, value
+    return list(found.values())
+
+
 def _pair(update: Any) -> tuple[Variable, Tensor]:
     from lamina.op import as_tensor
 
+    if not isinstance(update, Update) and not (isinstance(update, tuple | list) and len(update) == 2):
+        raise TypeError(
+            f"an update is what K.update answers, or a pair (variable, new value); met {update!r}"
+        )
     variable, value = update
     if not isinstance(variable, Variable):
         raise TypeError(f"only a variable can be updated, met {variable!r}")

@@ -257,6 +257,20 @@ def test_updates_run_with_a_function_and_not_before():
     assert K.get_value(x) == 6
 
 
+def test_several_changes_of_a_variable_follow_one_another_and_of_several_values_the_last_counts():
+    x, y = K.variable(1.0), K.variable(1.0)
+    average = K.moving_average_update(x, 9.0, 0.5)
+    K.function([], [], updates=[K.update_add(x, 2), K.update_sub(x, 4), average])([])
+    assert K.get_value(x) == (1 + 2 - 4) * 0.5 + 9 * 0.5
+    K.function([], [], updates=[K.update_add(y, 2), K.update(y, y + 10)])([])
+    assert K.get_value(y) == 11
+    K.function([], [], updates=[K.update(y, y + 10), K.update_add(y, 2)])([])
+    assert K.get_value(y) == 11 + 10 + 2
+    once = K.update_sub(y, 1)
+    K.function([], [once], updates=[once])([])
+    assert K.get_value(y) == 22
+
+
 def test_a_moving_average_has_no_bias_correction():
     x = K.variable([1.0])
     K.function([], [], updates=[K.moving_average_update(x, K.constant([2.0]), 0.9)])([])
@@ -642,6 +656,7 @@ IMAGE = K.placeholder((None, 4, 4, 3))
         (lambda: K.random_uniform((-1, 2)), "sizes of a draw"),
         (lambda: K.dropout(X, "half"), "rate='half'"),
         (lambda: K.softmax(X, 5), "axis=5"),
+        (lambda: K.arange(0, 3, 0), "a step of 0 never arrives"),
     ],
 )
 def test_errors_say_what_is_wrong(wrong, message):
@@ -656,12 +671,15 @@ def test_errors_say_what_is_wrong(wrong, message):
         (lambda: K.sum(X, axis=1.5), "axis=1.5 is no axis"),
         (lambda: K.argmax(X, axis=None), "axis=None is no axis"),
         (lambda: K.softmax(X, "last"), "axis='last' is no axis"),
+        (lambda: K.reshape(X, (-1, 1.5)), r"reshape to \(-1, 1.5\): .*whole numbers"),
+        (lambda: K.reshape(X, "ab"), "reshape to 'ab'"),
         (lambda: K.clip(X, "low", 1), "bounds of clip .*'low'"),
         (lambda: K.zeros((None, 2)), "whole numbers; met"),
         (lambda: K.zeros(3), r"tuple of sizes, such as .* met 3"),
         (lambda: K.placeholder("ab"), "tuple of sizes, such as .* met 'ab'"),
         (lambda: K.placeholder((1.5, 2)), "whole numbers or None; met"),
         (lambda: K.update(K.constant(1.0), 2), "only a variable"),
+        (lambda: K.function([X], [X], updates=[1]), r"pair \(variable, new value\); met 1"),
         (lambda: K.gradients(None, [X]), "met None"),
         (lambda: K.random_normal((2,), dtype="foo"), "name of a type of numbers.*'foo'"),
         (lambda: K.variable(None), "met None"),

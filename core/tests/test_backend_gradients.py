@@ -195,13 +195,22 @@ def check(loss, feeds, seed):
     return slope if parts else None
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["known", "open"])
-@pytest.mark.parametrize("case", [*ELEMENTWISE, *REDUCTIONS, *PRODUCTS, *SHAPES, *NETWORKS])
+CASES = [*ELEMENTWISE, *REDUCTIONS, *PRODUCTS, *SHAPES, *NETWORKS]
+# Of tensors that differ in their first axis, it has to be known.
+OPEN = [each for each in CASES if "switch sizes" not in each.values[0].label]
+
+
+@pytest.mark.parametrize(
+    ("case", "known"),
+    [
+        pytest.param(*each.values, known, id=f"{each.id}-{'known' if known else 'open'}")
+        for known, cases in ((True, CASES), (False, OPEN))
+        for each in cases
+    ],
+)
 def test_gradients_agree_with_differences(case, known, capsys):
     arrays = case.arrays()
     open_shapes = [(None, *a.shape[1:]) for a in arrays]
-    if not known and "switch sizes" in case.label:
-        pytest.skip("needs a known first axis")
     tensors = [
         K.placeholder(a.shape if known else s, dtype="float64")
         for a, s in zip(arrays, open_shapes, strict=True)
@@ -340,3 +349,50 @@ def test_rows_of_several_look_ups_follow_each_other():
     assert dense.tolist() == [3, 0, 2]
     (mixed,) = K.gradients(loss + K.sum(K.gather(scaled, first) * scaled), scaled)
     assert K.function([first, second], [mixed])([[1], [0, 0]])[0].shape == (3, 1)
+
+
+# ---- branches that the learning phase chooses
+
+
+def of_phases(f, array):
+    """The gradients of f in training and in testing, and the plans for them."""
+    x = K.placeholder(array.shape, dtype="float64")
+    function = K.function([x, K.learning_phase()], K.gradients(f(x), [x]))
+    return [(function([array, phase])[0], function.explain([array.shape], phase)) for phase in (1, 0)]
+
+
+def test_the_branch_that_a_phase_does_not_take_has_no_part_in_the_gradient():
+    x = np.array([0.5, 1000.0])
+    (training, plan), (testing, _) = of_phases(lambda x: K.in_train_phase(3 * x, K.exp(x)), x)
+    assert_allclose(training, [3, 3])  # and not 3 + 0 * inf
+    assert "exp" not in plan
+    assert_allclose(testing, [np.exp(0.5), np.inf])
+
+
+def test_what_both_branches_and_others_use_has_the_gradient_of_all_that_is_taken():
+    def f(x):
+        shared = K.square(x)  # before both branches, and beside them
+        inner = K.in_train_phase(K.exp(shared), lambda: shared * x)
+        again = K.in_train_phase(inner * x, K.in_test_phase(inner, x))  # the choice of a choice
+        return K.sum(again + shared)
+
+    x = np.array([0.3, -0.7])
+    (training, _), (testing, _) = of_phases(f, x)
+    e = np.exp(x**2)
+    assert_allclose(training, e + 2 * x**2 * e + 2 * x)
+    assert_allclose(testing, 3 * x**2 + 2 * x)
+
+
+def test_a_branch_may_be_smaller_than_the_other():
+    (training, _), (testing, _) = of_phases(lambda x: K.in_train_phase(x, K.sum(x, axis=0)), np.ones((3, 2)))
+    assert_allclose(training, np.ones((3, 2)))
+    assert_allclose(testing, np.full((3, 2), 3.0))
+
+
+def test_a_gradient_of_one_phase_is_zero_in_the_other_and_has_a_gradient_itself():
+    def slope(x):
+        (g,) = K.gradients(K.in_train_phase(x**3, 1.0 + 0 * K.stop_gradient(x)), [x])
+        return g
+
+    (training, _), (testing, _) = of_phases(slope, np.array([2.0]))
+    assert (training, testing) == (12.0, 0.0)

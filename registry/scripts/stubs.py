@@ -38,7 +38,9 @@ def stubs() -> Iterator[tuple[Path, str]]:
         for name, home in sorted(homes.items()):
             where, _, attribute = home.replace(":", ".").rpartition(".")
             imports.add(f"from {where} import {attribute} as {attribute}\n")
-            if ":" not in home:  # a module: mypy finds it in its package only once it is imported
+            if (
+                ":" not in home and where != f"lamina.{kind}"
+            ):  # mypy finds modules of others once they are imported
                 imports.add(f"import {home}  # noqa: F401\n")
             if name != attribute:
                 aliases.append(f"{name} = {attribute}\n")

@@ -168,8 +168,11 @@ def killed(way, count, directory):
 
     for _ in range(count):
         renumbered(model, last + 1)
+        before, until = os.stat(path).st_ino, time.monotonic() + 60
         pid = forked(save_for_ever)
-        time.sleep(draw.uniform(0.005, 0.1))
+        while os.stat(path).st_ino == before and time.monotonic() < until:
+            time.sleep(0.001)  # until it has saved once, however busy the machine is
+        time.sleep(draw.uniform(0, 0.1))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         try:

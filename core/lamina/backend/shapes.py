@@ -37,6 +37,8 @@ def reshape(x: Any, shape: Any) -> Tensor:
         raise ValueError(
             f"reshape to {tuple(shape)}: write -1 for the one size that is to be found, not None"
         )
+    if not all(isinstance(size, Tensor | Integral) for size in shape):
+        raise TypeError(f"reshape to {shape!r}: a shape is a tuple of whole numbers, such as (-1, 10)")
     if any(not isinstance(size, Tensor) and size < -1 for size in shape):
         raise ValueError(
             f"reshape to {tuple(shape)}: sizes are 0 or more, or -1 for the one that is to be found"
@@ -126,6 +128,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") ->
     """start, start + step, ... below stop; a single argument is the stop: arange(3) is 0, 1, 2."""
     if stop is None:
         start, stop = 0, start
+    if not isinstance(step, Tensor) and not step:
+        raise ValueError(f"arange: a step of {step!r} never arrives")
     return s.arange(start, stop, step, dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -318,15 +318,24 @@ def update(x: Variable, new_x: Any) -> Update:
 
 
 def update_add(x: Variable, increment: Any) -> Update:
-    """x becomes x + increment when a function with this update runs."""
-    return update(x, x + increment)
+    """x becomes x + increment when a function with this update runs; several of one variable add up."""
+    return _changing(x, lambda held: held + increment)
 
 
 def update_sub(x: Variable, decrement: Any) -> Update:
-    """x becomes x - decrement when a function with this update runs."""
-    return update(x, x - decrement)
+    """x becomes x - decrement when a function with this update runs; several of one variable add up."""
+    return _changing(x, lambda held: held - decrement)
 
 
 def moving_average_update(x: Variable, value: Any, momentum: Any) -> Update:
-    """x becomes x * momentum + value * (1 - momentum) when a function with this update runs; no bias correction."""
-    return update(x, x * momentum + value * (1 - momentum))
+    """x becomes x * momentum + value * (1 - momentum) when a function with this update runs; no bias correction.
+
+    Several of one variable, as of a layer that is called twice, follow one another.
+    """
+    return _changing(x, lambda held: held * momentum + value * (1 - momentum))
+
+
+def _changing(x: Variable, change: Callable[[Any], Any]) -> Update:
+    made = update(x, change(x))
+    made.change = change
+    return made

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina import backend as K
 from lamina.engine.layer import Layer
-from lamina.function import Function
+from lamina.function import Function, merged
 from lamina.tensor import Constant, Placeholder, Tensor, Variable
 from lamina.training.objective import Objective
 from lamina.training.substitute import substitute
@@ -139,7 +139,7 @@ class Compiled:
     def _make(self, train: bool, weighted: tuple[bool, ...]) -> Function:
         model = self.model
         updates = model.updates + self.training_updates if train else model.state_updates
-        pairs = [(variable, value) for variable, value in [*updates, *self.metrics_updates]]
+        pairs = merged([*updates, *self.metrics_updates])
         tensors = [self.total_loss, *self.metrics_tensors, *[value for _, value in pairs]]
         inputs = feed_inputs(model) + [objective.target for objective in self.fed]
         ones: dict[Tensor, Tensor] = {}

@@ -1,11 +1,6 @@
 # Written by registry/scripts/stubs.py.
 from typing import Any
 
-import lamina.utils.data_utils
-import lamina.utils.generic_utils
-import lamina.utils.io_utils
-import lamina.utils.layer_utils
-import lamina.utils.np_utils  # noqa: F401
 from lamina.engine.summary import print_summary as print_summary
 from lamina.training.progbar import Progbar as Progbar
 from lamina.training.sequence import Sequence as Sequence

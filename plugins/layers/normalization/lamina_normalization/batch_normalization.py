@@ -139,5 +139,8 @@ class BatchNormalization(Layer):
 
     def _moved(self, average: Variable, batch: Tensor, some: Any) -> Any:
         """The update of a moving average by what a batch has; it stays as it is where the batch has nothing."""
-        update = K.moving_average_update(average, batch, self.momentum)
-        return update if some is True else K.update(average, K.switch(some, update, average))
+        if some is True:
+            return K.moving_average_update(average, batch, self.momentum)
+        return K.moving_average_update(
+            average, K.switch(some, batch, average), K.switch(some, self.momentum, 1.0)
+        )

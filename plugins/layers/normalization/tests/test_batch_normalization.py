@@ -58,6 +58,23 @@ def test_training_moves_the_averages_as_keras_does():
     assert_allclose(variance, 0.9 + 0.1 * x.var(0) * 4 / (4 - 1.001), rtol=1e-6)
 
 
+@pytest.mark.parametrize("length", [None, 2])
+def test_a_shared_layer_moves_its_averages_by_all_that_it_sees(length):
+    left, right = Input((length, 1)), Input((length, 1))
+    shared = BatchNormalization(momentum=0.5)
+    model = Model([left, right], [shared(left), shared(right)])
+    model.compile("sgd", "mse")
+    x = np.array([[[1.0], [3.0]]])
+    model.train_on_batch([x, 10 * x], [x, x])
+    (mean,) = shared.get_weights()[2]
+    assert mean in ((0 * 0.5 + 2 * 0.5) * 0.5 + 20 * 0.5, (0 * 0.5 + 20 * 0.5) * 0.5 + 2 * 0.5)
+    single = Input((length, 1))
+    alone = Model(single, shared(single))
+    alone.compile("sgd", "mse")
+    alone.train_on_batch(x, x)
+    assert shared.get_weights()[2] == [mean * 0.5 + 2 * 0.5]
+
+
 def test_the_variance_of_images_is_corrected_twice_as_keras_does():
     model = Sequential([BatchNormalization(momentum=0.0, input_shape=(2, 2, 1))])
     model.compile("sgd", "mse")
