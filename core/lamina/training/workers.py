@@ -54,6 +54,9 @@ class Workers:
         self._early: dict[int, _Answer] = {}  # answers that came before their turn
         self._busy: dict[int, tuple[threading.Thread, float]] = {}  # who is at which task, since when
         self._failed: _Answer | None = None  # the first that came
+        self._gone: deque[str] = (
+            deque()
+        )  # names of threads that have ended; asking a thread itself takes a lock
         self._first, self._last = 1, 0  # numbers of the tasks that are still of use
         self._leaving = False
         self._patience = _LEAVE
@@ -164,9 +167,8 @@ class Workers:
 
     def _look_after(self, number: int) -> None:
         """Raise where the worker of a task is gone, or has been at it for too long."""
-        for thread in self._threads:
-            if not thread.is_alive():
-                raise WorkerError(f"{thread.name} has ended without an answer")
+        if self._gone:
+            raise WorkerError(f"{self._gone[0]} has ended without an answer")
         if (found := self._busy.get(number)) is not None:
             thread, since = found
             if time.monotonic() - since > self._limit:
@@ -176,8 +178,11 @@ class Workers:
     # ---- whoever makes
 
     def _work(self, maker: Callable[[Any], Any]) -> None:
-        with contextlib.suppress(_Unwanted):
-            self._answer(maker)
+        try:
+            with contextlib.suppress(_Unwanted):
+                self._answer(maker)
+        finally:
+            self._gone.append(threading.current_thread().name)
 
     def _answer(self, maker: Callable[[Any], Any]) -> None:
         while not self._leaving:
