@@ -90,7 +90,9 @@ def get(kind: str, identifier: Any) -> Any:
         return _default(kind, identifier)
     if hasattr(identifier, "get_updates") if kind == "optimizers" else callable(identifier):
         return identifier
-    raise ValueError(f"Could not interpret {noun(kind)} identifier: {shown(identifier)}")
+    raise ValueError(
+        f"Could not interpret {noun(kind)} identifier: {shown(identifier)}; it is a name, a config or the thing itself"
+    )
 
 
 def _default(kind: str, found: Any) -> Any:

@@ -28,7 +28,9 @@ from lamina.optimizers import Optimizer
 resource = pytest.importorskip("resource", reason="this system counts no resources")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
+slow = pytest.mark.slow
 WAYS = ["save", "save_weights", "checkpoint", "checkpoint_weights"]
+OTHERS = [pytest.param(way, marks=slow) for way in WAYS if way != "checkpoint"]
 
 
 def whole_device(*command):
@@ -40,8 +42,9 @@ def whole_device(*command):
     return None if subprocess.run([*words, *mount], capture_output=True).returncode else [*words, *command]
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("count", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("way", "count"), [("checkpoint", 5), *(pytest.param(way, 200, marks=slow) for way in WAYS)]
+)
 def test_a_killed_save_leaves_a_whole_file_and_no_litter(way, count, measured):
     found = measured("killed", way, count)
     assert found["unloadable"] == found["mixed"] == found["went back"] == 0
@@ -49,23 +52,22 @@ def test_a_killed_save_leaves_a_whole_file_and_no_litter(way, count, measured):
     assert found["generations"] > 0  # some saves were done
 
 
+@slow
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("count", [3, pytest.param(16, marks=pytest.mark.slow)])
-def test_a_file_that_may_not_grow_leaves_the_old_one_and_is_named(way, count, measured):
-    found = measured("limited", way, count)
-    assert found == {"refused": count, "named": count, "old file intact": count, "litter": 0}
+def test_a_file_that_may_not_grow_leaves_the_old_one_and_is_named(way, measured):
+    assert measured("limited", way, 16) == {"refused": 16, "named": 16, "old file intact": 16, "litter": 0}
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", ["checkpoint", *OTHERS])
 def test_a_full_disk_leaves_the_old_file_and_is_named(way, measured):
     if whole_device() is None:
         pytest.skip("a file system of its own needs unshare and user namespaces")
     assert measured("full", way, 1) == {"refused": 1, "named": 1, "old file intact": 1, "litter": 0}
 
 
-@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.slow)])
-def test_two_processes_saving_to_one_path_never_mix_while_a_third_loads(count, measured):
-    found = measured("contended", "save", count)
+@slow
+def test_two_processes_saving_to_one_path_never_mix_while_a_third_loads(measured):
+    found = measured("contended", "save", 100)
     assert found["bad exits"] == found["mixed"] == found["litter"] == 0
     assert found["loads"] > 0
 

@@ -11,6 +11,7 @@ import numpy as np
 from lamina.engine.input_layer import Input
 from lamina.engine.network import Network
 from lamina.engine.optimizer import Optimizer
+from lamina.engine.signature import meant
 from lamina.engine.structure import as_list, unpacked
 from lamina.function import Function
 from lamina.tensor import Tensor
@@ -18,7 +19,7 @@ from lamina.training import arrays, streams
 from lamina.training.callbacks import History
 from lamina.training.compiled import Compiled, NotCompiled, differ, feed_inputs, with_phase
 from lamina.training.progress import Progress, progress_of
-from lamina_registry import get
+from lamina_registry import UnknownName, get, names
 
 # What Keras 2 hands on to the session or function of its backend; there is none here.
 _OF_BACKENDS = "allow_input_downcast", "feed_dict", "fetches", "mode", "options", "profile", "run_metadata"
@@ -83,8 +84,10 @@ class Model(Network):
         """
         for name in kwargs:
             if name not in _OF_BACKENDS:
-                raise TypeError(f"compile() got an unexpected keyword argument {name!r}")
-        chosen = get("optimizers", optimizer)
+                raise TypeError(
+                    f"compile() got an unexpected keyword argument {name!r}.{meant(Model.compile, name)}"
+                )
+        chosen = _optimizer(optimizer)
         given = (metrics, loss_weights, sample_weight_mode, weighted_metrics, target_tensors)
         # A model that learns the shape of its input from the first data is compiled when it has it.
         compiled = Compiled(self, chosen, loss, *given) if self.inputs else None
@@ -184,7 +187,8 @@ class Model(Network):
             warnings.warn("The `nb_epoch` argument in `fit` has been renamed `epochs`.", stacklevel=2)
             epochs = kwargs.pop("nb_epoch")
         if kwargs:
-            raise TypeError(f"fit() got unexpected keyword arguments: {sorted(kwargs)}")
+            hint = meant(Model.fit, next(iter(kwargs)))
+            raise TypeError(f"fit() got unexpected keyword arguments: {sorted(kwargs)}.{hint}")
         return arrays.fit(
             self,
             x,
@@ -398,6 +402,18 @@ class Model(Network):
         self.inputs, self.outputs = tensors, outputs
         self.input_names = [f"input_{number}" for number, _ in enumerate(tensors, start=1)]
         self.output_names = [f"output_{number}" for number, _ in enumerate(outputs, start=1)]
+
+
+def _optimizer(identifier: Any) -> Any:
+    """The optimizer, with a word for those who put the loss in its place."""
+    try:
+        return get("optimizers", identifier)
+    except UnknownName as error:
+        if isinstance(identifier, str) and identifier in names("losses"):
+            raise UnknownName(
+                f"{error}\n{identifier!r} is a loss: it comes second, compile(optimizer, loss)"
+            ) from None
+        raise
 
 
 def _listed(name: str, x: Any) -> list[Any]:

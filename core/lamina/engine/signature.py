@@ -88,9 +88,17 @@ def unexpected(cls: type, keyword: str, also: Iterable[str]) -> str:
         if "__init__" in vars(each) and each is not object:
             names |= dict.fromkeys(_read(each.__init__).names[1:])  # type: ignore[misc]
     names |= dict.fromkeys(also)
+    return f"{keyword}.{_meant(keyword, names)} {cls.__name__} takes {', '.join(names)}"
+
+
+def meant(function: Callable[..., Any], keyword: str) -> str:
+    """The question whether one of the function's own keywords was meant; nothing where none is close."""
+    return _meant(keyword, _read(function).names)
+
+
+def _meant(keyword: str, names: Iterable[str]) -> str:
     close = close_to(keyword, names)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    return f"{keyword}.{meant} {cls.__name__} takes {', '.join(names)}"
+    return f" Did you mean {close[0]}?" if close else ""
 
 
 # ---- config

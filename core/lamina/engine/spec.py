@@ -40,11 +40,11 @@ class InputSpec:
         """What is wrong with an input of this shape and dtype, as "expected ..., found ..."; None when it fits."""
         ndim = len(shape)
         if self.ndim is not None and ndim != self.ndim:
-            return f"expected ndim={self.ndim}, found ndim={ndim} (shape {shape})"
+            return f"expected ndim={self.ndim}, found ndim={ndim} (shape {shape}){_remedy(ndim, self.ndim)}"
         if self.max_ndim is not None and ndim > self.max_ndim:
-            return f"expected max_ndim={self.max_ndim}, found ndim={ndim} (shape {shape})"
+            return f"expected max_ndim={self.max_ndim}, found ndim={ndim} (shape {shape}){_remedy(ndim, self.max_ndim)}"
         if self.min_ndim is not None and ndim < self.min_ndim:
-            return f"expected min_ndim={self.min_ndim}, found ndim={ndim} (shape {shape})"
+            return f"expected min_ndim={self.min_ndim}, found ndim={ndim} (shape {shape}){_remedy(ndim, self.min_ndim)}"
         if self.dtype is not None and dtype != self.dtype:
             return f"expected dtype={self.dtype}, found dtype={dtype}"
         for axis, size in self.axes.items():
@@ -55,6 +55,11 @@ class InputSpec:
         if self.shape is not None and not agree(self.shape, shape):
             return f"expected shape={self.shape}, found shape={shape}"
         return None
+
+
+def _remedy(met: int, wanted: int) -> str:
+    """What to do about too few or too many axes."""
+    return f": a Reshape layer, or {'np.expand_dims on' if met < wanted else 'a reshape of'} the data, makes it fit"
 
 
 def check_inputs(name: str, input_spec: object, tensors: Sequence[object]) -> None:

@@ -13,6 +13,7 @@ from lamina.training.batches import ArrayBatches, WholeBatches, filled, shuffled
 from lamina.training.callbacks import History
 from lamina.training.compiled import Compiled, training_phase
 from lamina.training.data import Data, check_batch_size, check_steps, inputs_of, training_data
+from lamina.training.forms import shown
 from lamina.training.sequence import is_stream
 
 if TYPE_CHECKING:
@@ -156,10 +157,9 @@ def given(validation_data: Any) -> bool:
 def validation_arrays(model: Model, compiled: Compiled, validation_data: Any) -> Data:
     """(x, y) or (x, y, weights) as arrays.  Raises ValueError for anything else."""
     if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
-        size = len(validation_data) if hasattr(validation_data, "__len__") else 1
         raise ValueError(
             "When passing validation_data, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, val_sample_weights) "
-            f"items, however it contains {size}"
+            f"items, as a tuple; met {shown(validation_data)}"
         )
     return training_data(model, compiled, *validation_data)
 
@@ -201,7 +201,8 @@ def _split(
 ) -> tuple[Data, Data]:
     """Training and validation data; classes are weighted in training alone."""
     if not 0 <= fraction < 1:
-        raise ValueError(f"validation_split is a fraction, 0 <= f < 1, of the samples; met {fraction}")
+        meant = f": write {fraction / 100} for {fraction} %" if 1 <= fraction < 100 else ""
+        raise ValueError(f"validation_split is a fraction, 0 <= f < 1, of the samples; met {fraction}{meant}")
     whole = training_data(model, compiled, x, y, sample_weight)
     data, validation = whole.split(int((whole.samples or 0) * (1.0 - fraction)))
     if not data.samples or not validation.samples:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina import backend as K
+from lamina.tensor import Shape
 from lamina.training.compiled import Compiled, feed_inputs
 from lamina.training.forms import Rows, check_shape, is_lazy, len_of, standardize
 from lamina.training.objective import Objective, is_loss
@@ -71,10 +72,19 @@ def inputs_of(model: Model, x: Any) -> Data:
     names = [name for name, tensor in pairs if tensor in tensors]
     data = Data(standardize(x, names, [tensor.ndim for tensor in tensors], where))
     for array, name, tensor in zip(data.x, names, tensors, strict=True):
-        check_shape(array, name, tensor._keras_shape, where)
+        check_shape(array, name, tensor._keras_shape, where, hint=_alone(array, tensor._keras_shape))
         _check_range(array, f"{where}: {name}", tensor.dtype)
     _check_lengths(model, data)
     return data
+
+
+def _alone(array: Any, shape: Shape) -> str:
+    """What to do with an array that looks like a single sample without its batch."""
+    met = tuple(array.shape)
+    if len(met) == 2 and met[1] == 1 and len(shape) == 2:  # a flat array, which was made a column
+        met = met[:1]
+    fits = len(met) == len(shape) - 1 and all(a in (None, b) for a, b in zip(shape[1:], met, strict=True))
+    return ". If this is a single sample, make it a batch of one: x[np.newaxis]" if fits else ""
 
 
 def training_data(
@@ -88,7 +98,7 @@ def training_data(
     names = [objective.name for objective in compiled.fed]
     if y is None and names:
         raise ValueError(
-            f"{model.name}: no targets were given (y=None), and its outputs {names} are trained on some"
+            f"{model.name}: no targets were given (y=None), and its outputs {names} are trained on some: pass them as y"
         )
     ranks = [len(objective.target_shape) for objective in compiled.fed]
     data.y = standardize(y, names, ranks, f"{model.name}: target")

@@ -143,16 +143,16 @@ def _is_array(data: Sequence[Any], rank: int) -> bool:
         return True
 
 
-def check_shape(array: Any, name: str, shape: Shape, where: str) -> None:
-    """Raises ValueError when the rank or a known size, other than the batch's, differs."""
+def check_shape(array: Any, name: str, shape: Shape, where: str, hint: str = "") -> None:
+    """Raises ValueError when the rank or a known size, other than the batch's, differs.  hint: how it ends."""
     if len(array.shape) != len(shape):
         raise ValueError(
             f"{where}: expected {name} to have {len(shape)} dimensions, {shape} with the batch first, "
-            f"but got array with shape {tuple(array.shape)}"
+            f"but got array with shape {tuple(array.shape)}{hint}"
         )
     if any(want not in (None, have) for want, have in zip(shape[1:], array.shape[1:], strict=True)):
         raise ValueError(
-            f"{where}: expected {name} to have shape {shape}, but got array with shape {tuple(array.shape)}"
+            f"{where}: expected {name} to have shape {shape}, but got array with shape {tuple(array.shape)}{hint}"
         )
 
 
