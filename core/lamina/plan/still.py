@@ -47,7 +47,8 @@ def folded(outputs: Sequence[Tensor]) -> list[Tensor]:
                     still_vector = id(apply.inputs[other]) in still and _is_vector(
                         inputs[other], apply.outputs[0]
                     )
-                    if found is None and still_vector and uses[id(apply.inputs[at])] == 1:
+                    alone = uses[id(apply.inputs[at])] == 1 and inputs[at].shape == apply.outputs[0].shape
+                    if found is None and still_vector and alone:
                         work_in = _scaled if apply.op is e.multiply else _shifted
                         found = work_in(inputs[at], inputs[other], still, uses)
             if found is not None:

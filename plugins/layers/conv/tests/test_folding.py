@@ -52,3 +52,19 @@ def test_what_is_read_elsewhere_is_not_folded_away():
     scale = K.get_value(gamma) / np.sqrt(K.get_value(variance) + 1e-3)
     wanted = (both[0] - K.get_value(mean)) * scale + K.get_value(beta)
     np.testing.assert_allclose(both[1], wanted, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1, 4), (1, 1, 1, 4), (4,), (1,), ()])
+@pytest.mark.parametrize("filters", [1, 4])
+def test_a_scale_of_any_shape_gives_the_shape_and_numbers_it_gives_unfolded(shape, filters, monkeypatch):
+    rng = np.random.default_rng(0)
+    kernel = K.variable(rng.normal(size=(3, 3, 3, filters)), dtype="float64")
+    scale = K.variable(rng.uniform(0.5, 2, shape), dtype="float64")
+    images = K.placeholder((None, 12, 12, 3), dtype="float64")
+    outputs = K.conv2d(images, kernel) * scale
+    x = rng.normal(size=(2, 12, 12, 3))
+    (found,) = Function([images], [outputs])([x])
+    monkeypatch.setattr(Options, "still", False)
+    (wanted,) = Function([images], [outputs])([x])
+    assert found.shape == wanted.shape
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)

@@ -20,4 +20,4 @@ def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> Tensor:
     """max(0, 1 + the best wrong score - the right one), with y_true one-hot: (..., classes)."""
     right = K.sum(y_true * y_pred, axis=-1)
     wrong = K.max((1 - y_true) * y_pred, axis=-1)
-    return K.maximum(wrong - right + 1, 0)
+    return K.maximum(0, wrong - right + 1)

@@ -148,3 +148,14 @@ def test_epsilon_is_read_when_the_loss_is_made():
 def test_a_percentage_of_zero_counts_from_epsilon():
     found = K.eval(mean_absolute_percentage_error(K.constant([[0.0]]), K.constant([[1.0]])))
     assert_allclose(found, [100 / EPSILON], rtol=1e-6)
+
+
+def test_a_margin_that_is_just_met_pulls_no_further():
+    scores = K.variable([[-1.0, 0.0, -2.0]])
+    loss = categorical_hinge(K.constant([[0.0, 1.0, 0.0]]), scores)
+    (slope,) = K.gradients(loss, [scores])
+    assert K.eval(loss) == 1 and K.eval(slope).tolist() == [
+        [0, -1, 0]
+    ]  # the best wrong score is a true one's 0
+    K.set_value(scores, [[-1.0, 1.0, -2.0]])
+    assert K.eval(loss) == 0 and not K.eval(slope).any()

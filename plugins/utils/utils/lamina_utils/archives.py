@@ -82,7 +82,7 @@ def extract_archive(
 
 
 def _extract(path: Path, folder: Path, members: Callable[..., Any], overwrite: bool) -> None:
-    with _told(path):
+    with told(path):
         if not overwrite and all((folder / name).exists() for name, _ in _safe(path, members)):
             return
         fresh = Path(tempfile.mkdtemp(prefix=".extracting-", dir=folder))
@@ -92,6 +92,11 @@ def _extract(path: Path, folder: Path, members: Callable[..., Any], overwrite: b
             _merge(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+
+
+def zip_members(path: Path) -> Iterator[Member]:
+    """The files and folders of a zip archive, one after the other, while it keeps to the rules."""
+    return _safe(path, _zip)
 
 
 def _safe(path: Path, members: Callable[..., Any]) -> Iterator[Member]:
@@ -104,8 +109,15 @@ def _safe(path: Path, members: Callable[..., Any]) -> Iterator[Member]:
             yield _relative(name, path), content
 
 
+def _check(size: int, limit: int, path: Path) -> None:
+    if size > limit:
+        raise UnsafeFile(
+            f"{path} would take more than {limit:,} bytes unpacked, over {GROWTH} times its size"
+        )
+
+
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def told(path: Path) -> Iterator[None]:
     """Failures to read the archive as DamagedFile."""
     try:
         yield
@@ -183,21 +195,15 @@ class _Metered(io.RawIOBase):
         if not 0 <= size <= _PIECE:
             raise UnsafeFile(f"{self._path} has a header of {size:,} bytes")
         data = self._stream.read(size)
-        self._check(self._stream.tell())
+        _check(self._stream.tell(), self._limit, self._path)
         return data
 
     def seek(self, place: int, whence: int = 0) -> int:
-        self._check(place)
+        _check(place, self._limit, self._path)
         return self._stream.seek(place, whence)
 
     def tell(self) -> int:
         return self._stream.tell()
-
-    def _check(self, place: int) -> None:
-        if place > self._limit:
-            raise UnsafeFile(
-                f"{self._path} would take more than {self._limit:,} bytes unpacked, over {GROWTH} times its size"
-            )
 
 
 @contextmanager
@@ -272,7 +278,8 @@ class _Sipped:
 
 
 def _zip_members(archive: zipfile.ZipFile, limit: int, path: Path) -> Iterator[Member]:
-    meter = [0]
+    # No member gives more than it declares: zipfile stops there.
+    _check(sum(info.file_size for info in archive.infolist()), limit, path)
     for info in archive.infolist():
         kind = stat.S_IFMT(info.external_attr >> 16) if info.create_system == 3 else 0
         if info.orig_filename != info.filename and "\x00" in info.orig_filename:
@@ -283,30 +290,15 @@ def _zip_members(archive: zipfile.ZipFile, limit: int, path: Path) -> Iterator[M
             )
         if info.flag_bits & 1:
             raise UnsafeFile(f"{path} holds {shown(info.filename)}, which is encrypted")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # zipfile unpacks all of a piece of these at once, however much it is.
+            raise UnsafeFile(
+                f"{path} holds {shown(info.filename)}, which is neither stored nor deflated: pack it as tar.xz"
+            )
         if info.is_dir():
             yield info.filename, None
         else:
-            yield info.filename, _Counted(archive.open(info), meter, limit, path)  # type: ignore[misc]
-
-
-class _Counted(io.RawIOBase):
-    """The content of one member; `meter` counts what all of them gave."""
-
-    def __init__(self, content: Any, meter: list[int], limit: int, path: Path) -> None:
-        self._content, self._meter, self._limit, self._path = content, meter, limit, path
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._content.read(size)
-        self._meter[0] += len(data)
-        if self._meter[0] > self._limit:
-            raise UnsafeFile(
-                f"{self._path} would take more than {self._limit:,} bytes unpacked, over {GROWTH} times its size"
-            )
-        return data
-
-    def close(self) -> None:
-        self._content.close()
-        super().close()
+            yield info.filename, archive.open(info)
 
 
 _READERS: dict[str, tuple[Callable[..., bool], Callable[..., Any]]] = {

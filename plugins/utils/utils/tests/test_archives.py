@@ -198,6 +198,15 @@ def test_bombs_are_refused(archive, target, monkeypatch):
     assert found(target) == {}
 
 
+@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_ways_of_packing_that_unpack_at_once_are_refused(archive, target, kind):
+    with zipfile.ZipFile(archive, "w", kind) as file:
+        file.writestr("zeros", bytes(1 << 20))
+    with pytest.raises(UnsafeFile, match="'zeros', which is neither stored nor deflated"):
+        extract_archive(archive, target)
+    assert found(target) == {}
+
+
 def test_a_header_that_is_a_bomb_is_refused(archive, target):
     tar(archive, ("a", b"1", {"pax_headers": {"comment": "x" * (3 << 20)}}), mode="w:gz")
     with pytest.raises(UnsafeFile, match="a header of"):
