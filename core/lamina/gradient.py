@@ -18,7 +18,7 @@ def gradients(loss: Tensor, wrt: Sequence[Tensor]) -> list[Tensor | None]:
     The results are symbolic and can be differentiated again.  Raises NotImplementedError naming the op and the
     layer when an op on the way has no gradient rule.
     """
-    from lamina.ops.nn import phase_switch
+    from lamina.ops.control import phase_switch
     from lamina.ops.shape import ones_like
 
     order = toposort([loss])
@@ -87,7 +87,7 @@ class _Cotangents:
 
     def of(self, tensor: Tensor) -> Tensor:
         """The whole cotangent, whatever the phase."""
-        from lamina.ops.nn import phase_switch
+        from lamina.ops.control import phase_switch
         from lamina.ops.shape import zeros_like
 
         known = self._of[id(tensor)]

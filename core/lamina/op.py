@@ -236,7 +236,7 @@ def as_tensor(value: Any, dtype: str | None = None) -> Tensor:
 
         return cast(value, dtype=dtype)
     if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
-        from lamina.ops.shape import stack
+        from lamina.ops.joining import stack
 
         return stack(*[as_tensor(item, dtype) for item in value], axis=0)
     if value is None or isinstance(value, str | dict):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from lamina import backend as K
 from lamina.evaluate import evaluate
-from lamina.ops.nn import choose
+from lamina.ops.control import choose
 
 STEP = 1e-6
 

@@ -16,8 +16,9 @@ from lamina.evaluate import evaluate
 from lamina.function import Function
 from lamina.gradient import gradients
 from lamina.op import Op, as_tensor, elementwise, op
+from lamina.ops import control, crossentropy, joining, positions, reduction, slices
 from lamina.ops import elementwise as e
-from lamina.ops import nn, reduction, shape
+from lamina.ops import shape as s
 from lamina.ops.linalg import matmul
 from lamina.ops.rules import same
 from lamina.plan.executor import Options
@@ -36,23 +37,23 @@ UNARY = [
     lambda x: e.log(e.absolute(x) + 1),
 ]  # fmt: skip
 SHAPED = [
-    lambda x: nn.softmax(x),
+    lambda x: crossentropy.softmax(x),
     lambda x: reduction.sum_(x, axis=-1, keepdims=True),
     lambda x: reduction.max_(x, axis=0, keepdims=True),
     lambda x: reduction.mean(x, axis=0),
     lambda x: reduction.cumsum(x, axis=0),
-    lambda x: shape.transpose(x, axes=tuple(reversed(range(x.ndim)))),
-    lambda x: shape.expand_axes(x, axes=(0,)),
+    lambda x: s.transpose(x, axes=tuple(reversed(range(x.ndim)))),
+    lambda x: s.expand_axes(x, axes=(0,)),
     lambda x: x[..., ::-1],
     lambda x: x[..., :1],
     lambda x: x[None],
-    lambda x: shape.reshape(x, shape=(-1,)),
-    lambda x: shape.reshape_like(shape.reshape(x, shape=(-1,)), x),
-    lambda x: shape.concatenate(x, x * 2, axis=-1),
-    lambda x: shape.broadcast_like(reduction.sum_(x, axis=None, keepdims=False), x),
-    lambda x: shape.repeat_elements(x, repeats=2, axis=-1),
-    lambda x: shape.pad(x, padding=((1, 0),) * x.ndim),
-    lambda x: matmul(shape.reshape(x, shape=(-1, 1)), shape.reshape(x, shape=(1, -1)))[:4, :3],
+    lambda x: s.reshape(x, shape=(-1,)),
+    lambda x: s.reshape_like(s.reshape(x, shape=(-1,)), x),
+    lambda x: joining.concatenate(x, x * 2, axis=-1),
+    lambda x: s.broadcast_like(reduction.sum_(x, axis=None, keepdims=False), x),
+    lambda x: joining.repeat_elements(x, repeats=2, axis=-1),
+    lambda x: joining.pad(x, padding=((1, 0),) * x.ndim),
+    lambda x: matmul(s.reshape(x, shape=(-1, 1)), s.reshape(x, shape=(1, -1)))[:4, :3],
 ]
 BINARY = [e.add, e.subtract, e.multiply, e.maximum, lambda a, b: a / (e.square(b) + 1)]
 
@@ -164,7 +165,7 @@ def small(x: Tensor) -> Tensor:
 
 def at_first_row(x: Tensor) -> Tensor:
     where = as_tensor([0, 0], "int32")
-    return shape.scatter_add(shape.gather(number(x), where), where, number(x))
+    return positions.scatter_add(positions.gather(number(x), where), where, number(x))
 
 
 WHOLE = [
@@ -175,14 +176,15 @@ WHOLE = [
     lambda a, b: e.logical_not(a), lambda a, b: e.where(a, number(b), number(a)), lambda a, b: e.where(b, number(a), 1),
     *[lambda a, b, dtype=dtype: e.cast(e.absolute(number(a)), dtype=dtype) for dtype in DTYPES],
     lambda a, b: a[0], lambda a, b: a[..., -1], lambda a, b: a[::-1], lambda a, b: a[..., 1:], lambda a, b: a[None],
-    lambda a, b: shape.transpose(a, axes=tuple(reversed(range(a.ndim)))), lambda a, b: shape.reshape(a, shape=(-1,)),
-    lambda a, b: shape.concatenate(a, b, axis=0), lambda a, b: shape.concatenate(a, a, axis=-1),
-    lambda a, b: shape.stack(a, a), lambda a, b: at_first_row(a), lambda a, b: shape.tile(a, as_tensor([2])),
-    lambda a, b: shape.slice_grad(number(a)[1:], number(a), key=(("slice", 1, None, None),)),
-    lambda a, b: shape.broadcast_like(reduction.sum_(number(a)), b), lambda a, b: shape.shape_of(a),
-    lambda a, b: shape.one_hot(e.cast(a, dtype="int32"), size=3, dtype=b.dtype), lambda a, b: reduction.any_(a, axis=0),
-    lambda a, b: reduction.sum_(number(a), axis=0), lambda a, b: reduction.cumsum(number(a), axis=-1),
-    lambda a, b: matmul(number(a), shape.transpose(number(a), axes=(1, 0))), lambda a, b: shape.zeros_like(a, b.dtype),
+    lambda a, b: s.transpose(a, axes=tuple(reversed(range(a.ndim)))), lambda a, b: s.reshape(a, shape=(-1,)),
+    lambda a, b: joining.concatenate(a, b, axis=0), lambda a, b: joining.concatenate(a, a, axis=-1),
+    lambda a, b: joining.stack(a, a), lambda a, b: at_first_row(a), lambda a, b: joining.tile(a, as_tensor([2])),
+    lambda a, b: slices.slice_grad(number(a)[1:], number(a), key=(("slice", 1, None, None),)),
+    lambda a, b: s.broadcast_like(reduction.sum_(number(a)), b), lambda a, b: s.shape_of(a),
+    lambda a, b: positions.one_hot(e.cast(a, dtype="int32"), size=3, dtype=b.dtype),
+    lambda a, b: reduction.any_(a, axis=0), lambda a, b: reduction.sum_(number(a), axis=0),
+    lambda a, b: reduction.cumsum(number(a), axis=-1),
+    lambda a, b: matmul(number(a), s.transpose(number(a), axes=(1, 0))), lambda a, b: s.zeros_like(a, b.dtype),
 ]  # fmt: skip
 
 
@@ -297,8 +299,8 @@ def perceptron() -> tuple[Function, list[Variable]]:
     x, t = Placeholder((None, 6)), Placeholder((None, 3))
     weights = [Variable(rng.normal(size=size)) for size in [(6, 5), (5,), (5, 3), (3,)]]
     hidden = e.relu(matmul(x, weights[0]) + weights[1])
-    output = nn.softmax(matmul(hidden, weights[2]) + weights[3])
-    loss = reduction.mean(nn.categorical_crossentropy(output, t, epsilon=1e-7))
+    output = crossentropy.softmax(matmul(hidden, weights[2]) + weights[3])
+    loss = reduction.mean(crossentropy.categorical_crossentropy(output, t, epsilon=1e-7))
     return Function([x, t], [loss], sgd_with_momentum(weights, gradients(loss, weights)), "train"), weights
 
 
@@ -393,7 +395,7 @@ def test_each_phase_has_its_own_plan_and_the_other_branch_is_not_computed():
     x = Placeholder((None, 2))
     flag = phase.learning_phase()
     unfed = Placeholder((None, 2))  # a branch that is not taken needs no input
-    function = Function([x, flag], [nn.phase_switch(flag, x * 2, x + unfed * 0 + 1)])
+    function = Function([x, flag], [control.phase_switch(flag, x * 2, x + unfed * 0 + 1)])
     np.testing.assert_array_equal(function([np.ones((1, 2)), 1])[0], [[2, 2]])
     with pytest.raises(ValueError, match="has no value"):
         function([np.ones((1, 2)), 0])
@@ -472,7 +474,7 @@ def test_an_error_in_a_step_names_op_and_layer_and_changes_no_variable():
     table = Variable(np.arange(6.0).reshape(3, 2))
     counter = Variable(0.0)
     with scope("embedding_1"):
-        rows = shape.gather(table, indices)
+        rows = positions.gather(table, indices)
     function = Function([indices], [rows], [(counter, counter + 1)])
     with pytest.raises(IndexError, match=r"index 7 is out of range.*embedding_1"):
         function([np.array([0, 7])])
@@ -481,7 +483,7 @@ def test_an_error_in_a_step_names_op_and_layer_and_changes_no_variable():
 
 def test_sizes_that_depend_on_data_run_too():
     n = Placeholder((), "int32")
-    (found,) = Function([n], [shape.arange(0, n) * 2])([np.array(4)])
+    (found,) = Function([n], [positions.arange(0, n) * 2])([np.array(4)])
     np.testing.assert_array_equal(found, [0, 2, 4, 6])
 
 
@@ -497,7 +499,7 @@ def test_one_function_runs_in_many_threads_with_the_bits_it_has_alone():
     rng = np.random.default_rng(0)
     x = Placeholder((None, 16))
     weight = Variable(rng.normal(size=(16, 16)))
-    y = nn.softmax(e.tanh(matmul(x, weight)))
+    y = crossentropy.softmax(e.tanh(matmul(x, weight)))
     function = Function([x], [y])
     arrays = [rng.normal(size=(8, 16)).astype("float32") for _ in range(40)]
     alone = [function([array])[0] for array in arrays]
@@ -571,7 +573,7 @@ def test_a_switch_on_the_phase_has_the_shape_of_both_sides_together():
 
     x = Placeholder((None, 4))
     flag = phase.learning_phase()
-    function = Function([x, flag], [nn.phase_switch(flag, x[:, :1], x)])
+    function = Function([x, flag], [control.phase_switch(flag, x[:, :1], x)])
     assert [function([np.ones((2, 4)), value])[0].shape for value in (1, 0)] == [(2, 4), (2, 4)]
 
 
@@ -693,7 +695,7 @@ def test_a_step_that_fails_while_it_makes_a_new_value_changes_no_variable():
     indices = Placeholder((2,), "int32")
     table, counter = Variable(np.arange(6.0).reshape(3, 2)), Variable(0.0)
     rows = Variable(np.zeros((2, 2)))
-    function = Function([indices], [], [(counter, counter + 1), (rows, shape.gather(table, indices))])
+    function = Function([indices], [], [(counter, counter + 1), (rows, positions.gather(table, indices))])
     with pytest.raises(IndexError, match="index 7 is out of range"):
         function([[0, 7]])
     assert counter.value == 0
@@ -772,7 +774,7 @@ def test_a_view_of_a_view_may_be_any_number_deep():
     for _ in range(1500):
         y = y[::-1]
     np.testing.assert_array_equal(
-        Function([x], [shape.reshape(y, shape=(-1,))])([[[1, 2], [3, 4]]])[0], [1, 2, 3, 4]
+        Function([x], [s.reshape(y, shape=(-1,))])([[[1, 2], [3, 4]]])[0], [1, 2, 3, 4]
     )
 
 
@@ -794,7 +796,7 @@ def test_whatever_keeps_a_plan_from_being_made_names_op_and_layer():
     x, flags = Placeholder((None,)), Placeholder((None,), "bool")
     with scope("layer_1"):
         cases = [
-            (shape.gather(as_tensor([1.0, 2.0]), [5]), IndexError, "index 5 is out of range"),
+            (positions.gather(as_tensor([1.0, 2.0]), [5]), IndexError, "index 5 is out of range"),
             (flags - flags, TypeError, "boolean subtract"),
             (kernelless(x), RuntimeError, "boom"),
             (copied(x), TypeError, "declared a view of its first input and answered a copy"),
@@ -872,7 +874,7 @@ def test_a_gradient_of_few_rows_updates_a_table_as_the_whole_gradient_would(rule
     def trained(**options: bool) -> tuple[list[np.ndarray], str]:
         table = Variable(start, dtype="float64")
         indices, weights = Placeholder((None,), "int32"), Placeholder((None, 64), "float64")
-        loss = reduction.sum_(shape.gather(table, indices) * weights)
+        loss = reduction.sum_(positions.gather(table, indices) * weights)
         updates = rule(table, gradients(loss, [table])[0])
         with only(**options):
             function = Function([indices, weights], [loss], updates)
@@ -892,7 +894,7 @@ def test_a_gradient_of_few_rows_updates_a_table_as_the_whole_gradient_would(rule
 def test_an_index_out_of_range_changes_no_variable_though_no_row_is_read():
     table, counter = Variable(np.zeros((4096, 64)), dtype="float64"), Variable(0.0)
     indices = Placeholder((None,), "int32")
-    loss = reduction.sum_(shape.gather(table, indices))
+    loss = reduction.sum_(positions.gather(table, indices))
     function = Function(
         [indices], [], [(counter, counter + 1), *plain_sgd(table, gradients(loss, [table])[0])]
     )
@@ -946,7 +948,7 @@ def test_a_failing_update_counts_as_written():
     function = Function([x], [x * counted(seen)(weight)])
     function([[1.0]])
     with pytest.raises(IndexError):
-        Function([indices], [shape.gather(table, indices)], [(weight, weight + 1)])([[9]])
+        Function([indices], [positions.gather(table, indices)], [(weight, weight + 1)])([[9]])
     np.testing.assert_array_equal(function([[1.0]])[0], [6])
     assert len(seen) == 2
 

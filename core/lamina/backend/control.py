@@ -9,8 +9,8 @@ import numpy as np
 
 from lamina.backend.phase import learning_phase
 from lamina.op import as_tensor
+from lamina.ops import control
 from lamina.ops import elementwise as e
-from lamina.ops import nn
 from lamina.ops import shape as s
 from lamina.ops.scan import scan
 from lamina.tensor import Placeholder, Tensor
@@ -35,7 +35,7 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Tensor
     if condition.ndim == 0:
         if chosen.shape == other.shape:
             return e.where(condition, chosen, other)
-        return nn.choose(e.cast(condition, dtype="bool"), chosen, other)
+        return control.choose(e.cast(condition, dtype="bool"), chosen, other)
     if condition.ndim > max(chosen.ndim, other.ndim):
         raise ValueError(
             "Rank of `condition` should be less than or equal to rank of `then_expression` and `else_expression`: "
@@ -60,7 +60,7 @@ def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
         return x
     if not (isinstance(phase, Placeholder) and phase.static):
         return switch(phase, x, alt)
-    return nn.phase_switch(phase, *e.add.convert((as_tensor(x), as_tensor(alt))))
+    return control.phase_switch(phase, *e.add.convert((as_tensor(x), as_tensor(alt))))
 
 
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:

@@ -11,10 +11,11 @@ from lamina import config
 from lamina.backend.elementwise import clip
 from lamina.backend.session import normalize_data_format
 from lamina.op import as_float, as_tensor
+from lamina.ops import crossentropy, normalization, positions
 from lamina.ops import elementwise as e
-from lamina.ops import nn, normalization
 from lamina.ops import reduction as r
 from lamina.ops import shape as s
+from lamina.ops.dropout import dropout as drop
 from lamina.ops.rules import axes_of, axis_of
 from lamina.tensor import Tensor
 
@@ -46,7 +47,7 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
 def softmax(x: Any, axis: int = -1) -> Tensor:
     """e^x / sum(e^x) along `axis`."""
     x = as_float(x)
-    return nn.softmax(x, axis=axis_of(axis, x.ndim))
+    return crossentropy.softmax(x, axis=axis_of(axis, x.ndim))
 
 
 def softplus(x: Any) -> Tensor:
@@ -87,8 +88,8 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     axis = _class_axis(axis, output)
     target = as_tensor(target, output.dtype)
     if from_logits:
-        return nn.softmax_crossentropy(output, target, axis=axis)
-    return nn.categorical_crossentropy(output, target, epsilon=config.epsilon(), axis=axis)
+        return crossentropy.softmax_crossentropy(output, target, axis=axis)
+    return crossentropy.categorical_crossentropy(output, target, epsilon=config.epsilon(), axis=axis)
 
 
 def sparse_categorical_crossentropy(
@@ -108,8 +109,8 @@ def sparse_categorical_crossentropy(
     target = s.with_sizes(target, s.sizes_of(output)[:-1] if output.ndim != 2 else [-1])
     target = e.cast(target, dtype="int64")
     if from_logits:
-        return nn.sparse_softmax_crossentropy(output, target)
-    return nn.sparse_categorical_crossentropy(output, target, epsilon=config.epsilon())
+        return crossentropy.sparse_softmax_crossentropy(output, target)
+    return crossentropy.sparse_categorical_crossentropy(output, target, epsilon=config.epsilon())
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Tensor:
@@ -148,7 +149,7 @@ def in_top_k(predictions: Any, targets: Any, k: int) -> Tensor:
             "in_top_k takes predictions (batch, classes) and targets (batch,), met shapes "
             f"{predictions.shape} and {targets.shape}"
         )
-    mine = s.one_hot_like(e.cast(targets, dtype="int64"), predictions, dtype="bool")
+    mine = positions.one_hot_like(e.cast(targets, dtype="int64"), predictions, dtype="bool")
     own = r.sum_(e.where(mine, predictions, 0), axis=-1, keepdims=True)
     larger = r.sum_(e.cast(e.greater(predictions, own), dtype="int32"), axis=-1, keepdims=False)
     valid = e.logical_and(r.any_(mine, axis=-1), e.isfinite(own[:, 0]))
@@ -230,7 +231,7 @@ def dropout(x: Any, level: float, noise_shape: Any = None, seed: int | None = No
         noise_shape = [size.spec.value if isinstance(size, Tensor) else size for size in noise_shape]
         if len(noise_shape) != x.ndim:
             raise ValueError(f"noise_shape={noise_shape} needs one size for each axis of {x.shape}")
-    return nn.dropout(x, level, noise_shape, seed)
+    return drop(x, level, noise_shape, seed)
 
 
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Tensor:

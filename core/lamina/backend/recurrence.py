@@ -7,6 +7,7 @@ from typing import Any
 
 from lamina.op import as_tensor
 from lamina.ops import elementwise as e
+from lamina.ops import joining, slices
 from lamina.ops import shape as s
 from lamina.ops.scan import edge, scan
 from lamina.tensor import Tensor
@@ -63,8 +64,8 @@ def rnn(
             "Give the inputs their length, or let unroll be False"
         )
     if go_backwards:
-        inputs = s.reverse(inputs, (1,))
-        mask = None if mask is None else s.reverse(mask, (1,))
+        inputs = slices.reverse(inputs, (1,))
+        mask = None if mask is None else slices.reverse(mask, (1,))
     found = _unrolled if unroll and inputs.shape[1] else _looped
     return found(steps, inputs, states, mask)
 
@@ -141,7 +142,7 @@ def _unrolled(
             previous = made[-1] if made else None
             output, states = steps.masked(inputs[:, time], states, mask[:, time], previous)
         made.append(output)
-    outputs = s.stack(*made, axis=1)
+    outputs = joining.stack(*made, axis=1)
     steps.marked(made[-1], outputs, *states)
     return made[-1], outputs, states
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.backend.session import normalize_data_format
 from lamina.op import as_float, as_tensor
+from lamina.ops import joining, positions, slices
 from lamina.ops import shape as s
 from lamina.ops.elementwise import cast
 from lamina.ops.resize import interpolate
@@ -76,7 +77,7 @@ def squeeze(x: Any, axis: int) -> Tensor:
 
 def reverse(x: Any, axes: int | Sequence[int]) -> Tensor:
     """x backwards along `axes`."""
-    return s.reverse(as_tensor(x), (axes,) if isinstance(axes, int) else tuple(axes))
+    return slices.reverse(as_tensor(x), (axes,) if isinstance(axes, int) else tuple(axes))
 
 
 # ---- joining and repeating
@@ -86,7 +87,7 @@ def concatenate(tensors: Sequence[Any], axis: int = -1) -> Tensor:
     """The tensors one after another along `axis`."""
     if isinstance(tensors, Tensor) or not len(tensors):
         raise ValueError(f"concatenate takes a list of one or more tensors, met {tensors!r}")
-    joined = s.concatenate(*tensors, axis=axis)
+    joined = joining.concatenate(*tensors, axis=axis)
     if all(getattr(tensor, "sparse", False) for tensor in tensors):
         joined.sparse = True  # type: ignore[attr-defined]
     return joined
@@ -96,12 +97,12 @@ def stack(x: Sequence[Any], axis: int = 0) -> Tensor:
     """Tensors of one shape side by side along a new axis."""
     if isinstance(x, Tensor) or not len(x):
         raise ValueError(f"stack takes a list of one or more tensors, met {x!r}")
-    return s.stack(*x, axis=axis)
+    return joining.stack(*x, axis=axis)
 
 
 def repeat_elements(x: Any, rep: int, axis: int) -> Tensor:
     """Each element `rep` times in a row along `axis`: (s1, s2) with axis=1 -> (s1, s2 * rep)."""
-    return s.repeat_elements(as_tensor(x), repeats=_count(rep, "repeat_elements: rep"), axis=axis)
+    return joining.repeat_elements(as_tensor(x), repeats=_count(rep, "repeat_elements: rep"), axis=axis)
 
 
 def repeat(x: Any, n: int) -> Tensor:
@@ -109,7 +110,7 @@ def repeat(x: Any, n: int) -> Tensor:
     x = as_tensor(x)
     if x.ndim != 2:
         raise ValueError(f"repeat takes (samples, dim), met a tensor of shape {x.shape}")
-    return s.repeat_elements(expand_dims(x, 1), repeats=_count(n, "repeat: n"), axis=1)
+    return joining.repeat_elements(expand_dims(x, 1), repeats=_count(n, "repeat: n"), axis=1)
 
 
 def _count(value: Any, what: str, least: int = 0) -> int:
@@ -121,7 +122,7 @@ def _count(value: Any, what: str, least: int = 0) -> int:
 
 def tile(x: Any, n: Any) -> Tensor:
     """x as a whole repeated n[i] times along axis i."""
-    return s.tile(as_tensor(x), as_tensor([n] if isinstance(n, int) else n, "int32"))
+    return joining.tile(as_tensor(x), as_tensor([n] if isinstance(n, int) else n, "int32"))
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") -> Tensor:
@@ -130,7 +131,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") ->
         start, stop = 0, start
     if not isinstance(step, Tensor) and not step:
         raise ValueError(f"arange: a step of {step!r} never arrives")
-    return s.arange(start, stop, step, dtype)
+    return positions.arange(start, stop, step, dtype)
 
 
 # ---- selecting
@@ -138,7 +139,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: str = "int32") ->
 
 def gather(reference: Any, indices: Any) -> Tensor:
     """The rows `indices` of `reference`: indices.shape + reference.shape[1:]."""
-    return s.gather(reference, indices)
+    return positions.gather(reference, indices)
 
 
 def one_hot(indices: Any, num_classes: int) -> Tensor:
@@ -149,7 +150,7 @@ def one_hot(indices: Any, num_classes: int) -> Tensor:
     indices = as_tensor(indices)
     if np.dtype(indices.dtype).itemsize < 4:  # too small to count all classes, perhaps
         indices = cast(indices, dtype="int32")
-    return s.one_hot(indices, size=_count(num_classes, "one_hot: num_classes"), dtype="float32")
+    return positions.one_hot(indices, size=_count(num_classes, "one_hot: num_classes"), dtype="float32")
 
 
 # ---- padding
@@ -189,7 +190,7 @@ def _pad(x: Any, padding: Sequence[Sequence[int]], data_format: str | None, ndim
         )
     first = normalize_data_format(data_format) == "channels_first"
     both = ((0, 0), (0, 0), *spatial) if first else ((0, 0), *spatial, (0, 0))
-    return s.pad(x, padding=both)
+    return joining.pad(x, padding=both)
 
 
 # ---- resizing

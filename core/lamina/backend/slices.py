@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from lamina.ops import elementwise as e
-from lamina.ops.shape import concatenate, reshape, scatter_add, shape_of
+from lamina.ops.joining import concatenate
+from lamina.ops.positions import scatter_add
+from lamina.ops.shape import reshape, shape_of
 from lamina.tensor import Tensor
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from lamina import config
 from lamina.function import Update, evaluate
 from lamina.op import as_tensor
+from lamina.ops import control, random
 from lamina.ops import elementwise as e
-from lamina.ops import nn, random
 from lamina.ops import shape as s
 from lamina.tensor import Constant, Placeholder, Tensor, Variable, dtype_name
 from lamina_registry import shown
@@ -288,7 +288,7 @@ def _variable(x: Any) -> Variable:
 
 def print_tensor(x: Any, message: str = "") -> Tensor:
     """x again; each time the result is computed, message and value are printed."""
-    return nn.print_tensor(as_tensor(x), message=message)
+    return control.print_tensor(as_tensor(x), message=message)
 
 
 # ---- copies

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.ops import elementwise as e
 from lamina.ops.linalg import matmul
-from lamina.ops.shape import getitem
+from lamina.ops.slices import getitem
 from lamina.tensor import Tensor
 
 

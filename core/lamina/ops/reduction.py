@@ -7,18 +7,10 @@ import numpy as np
 from lamina import config
 from lamina.op import op
 from lamina.ops.elementwise import cast, equal, exp, isfinite, log, multiply, stop_gradient, subtract, where
+from lamina.ops.joining import concatenate
 from lamina.ops.kernels import bound, extreme_call, sum_call
 from lamina.ops.rules import axes_of, axis_of, reduced, same
-from lamina.ops.shape import (
-    broadcast_like,
-    concatenate,
-    drop_axes,
-    expand_axes,
-    merge,
-    ones_like,
-    reshape_like,
-    transpose,
-)
+from lamina.ops.shape import broadcast_like, drop_axes, expand_axes, merge, ones_like, reshape_like, transpose
 from lamina.tensor import Constant, Spec
 
 

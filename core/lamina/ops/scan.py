@@ -27,7 +27,8 @@ from lamina.ops.elementwise import cast
 from lamina.ops.kernels import Call, bound
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import axis_of, total
-from lamina.ops.shape import broadcast_to, getitem, slice_grad, zeros_like
+from lamina.ops.shape import broadcast_to, zeros_like
+from lamina.ops.slices import getitem, slice_grad
 from lamina.tensor import Apply, Constant, Placeholder, Spec, Tensor, toposort
 
 Step = Callable[[list[Tensor], list[Tensor]], tuple[Sequence[Any], Sequence[Any]]]

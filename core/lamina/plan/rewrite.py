@@ -212,7 +212,7 @@ def _layout(tensor: Tensor) -> np.ndarray:
 
 def _taken(apply: Apply, phase: int) -> Tensor | None:
     """The side that a switch on the learning phase itself takes, if its shape is the switch's."""
-    from lamina.ops.nn import phase_switch
+    from lamina.ops.control import phase_switch
 
     if apply.op is not phase_switch:
         return None

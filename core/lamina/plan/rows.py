@@ -17,7 +17,7 @@ import numpy as np
 
 from lamina.op import op
 from lamina.ops.kernels import Call, bound
-from lamina.ops.shape import check_positions, scatter_add
+from lamina.ops.positions import check_positions, scatter_add
 from lamina.plan.fuse import Step, fused
 from lamina.plan.place import root_of
 from lamina.program import Literal, Program, Scratch, bind, numbers

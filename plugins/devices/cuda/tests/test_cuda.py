@@ -8,8 +8,9 @@ import lamina.ops
 from lamina.devices import get_device
 from lamina.function import Function
 from lamina.gradient import gradients
+from lamina.ops import crossentropy, dropout, joining, reduction
 from lamina.ops import elementwise as e
-from lamina.ops import nn, reduction, shape
+from lamina.ops import shape as s
 from lamina.ops.linalg import matmul
 from lamina.tensor import Placeholder, Variable
 from lamina_cuda.device import unavailable
@@ -34,13 +35,13 @@ def functions():
         "power",
         lambda x: e.power(e.absolute(x) + 1, 2.5) + e.log(e.absolute(x) + 1) + e.sqrt(e.absolute(x) + 1),
     )
-    yield "softmax", lambda x: nn.softmax(x)
+    yield "softmax", lambda x: crossentropy.softmax(x)
     yield "sum", lambda x: reduction.sum_(x, axis=0) + reduction.max_(x, axis=1, keepdims=True)
     yield (
         "views",
-        lambda x: shape.concatenate(x[:, ::-1], shape.transpose(x[:4, :4], axes=(1, 0))[:1] * x[:, :4]),
+        lambda x: joining.concatenate(x[:, ::-1], s.transpose(x[:4, :4], axes=(1, 0))[:1] * x[:, :4]),
     )
-    yield "product", lambda x: matmul(x, shape.transpose(x, axes=(1, 0)))
+    yield "product", lambda x: matmul(x, s.transpose(x, axes=(1, 0)))
 
 
 def once(build, array):
@@ -66,8 +67,8 @@ def train(steps=20):
     rng = np.random.default_rng(0)
     x, t = Placeholder((None, 12)), Placeholder((None, 4))
     weights = [Variable(rng.normal(size=size) * 0.3) for size in [(12, 16), (16,), (16, 4), (4,)]]
-    output = nn.softmax(matmul(e.relu(matmul(x, weights[0]) + weights[1]), weights[2]) + weights[3])
-    loss = reduction.mean(nn.categorical_crossentropy(output, t, epsilon=1e-7))
+    output = crossentropy.softmax(matmul(e.relu(matmul(x, weights[0]) + weights[1]), weights[2]) + weights[3])
+    loss = reduction.mean(crossentropy.categorical_crossentropy(output, t, epsilon=1e-7))
     updates = []
     for weight, g in zip(weights, gradients(loss, weights), strict=True):
         slot = Variable(np.zeros(weight.shape))
@@ -93,7 +94,7 @@ def test_dropout_draws_the_same_elements_on_every_device_for_one_key():
     from lamina.tensor import Constant
 
     x = Placeholder((None, 33))
-    y = nn._dropout(x, Constant(np.uint32(1234)), rate=0.3, noise_shape=None)
+    y = dropout._dropout(x, Constant(np.uint32(1234)), rate=0.3, noise_shape=None)
     array = np.ones((17, 33), "float32")
     (expected,) = Function([x], [y])([array])
     with lamina.device("cuda"):

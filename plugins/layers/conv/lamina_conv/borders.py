@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamina.op import op
-from lamina.ops.shape import pad
+from lamina.ops.joining import pad
 from lamina.tensor import Spec
 
 Borders = tuple[tuple[int, int], ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina import backend as K
 from lamina.op import as_tensor, promote
-from lamina.ops.shape import stack
+from lamina.ops.joining import stack
 from lamina.tensor import Tensor
 from lamina_conv.arguments import on_channels_last, padding_of, per_axis
 from lamina_conv.convolution import conv_input_grad

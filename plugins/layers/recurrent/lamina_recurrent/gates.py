@@ -18,11 +18,13 @@ import numpy as np
 
 from lamina.op import Op, op
 from lamina.ops.elementwise import hard_sigmoid, sigmoid, where
+from lamina.ops.joining import concatenate, stack
 from lamina.ops.kernels import Call, bound, is_blas, ones
 from lamina.ops.linalg import matmul, swap
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula
-from lamina.ops.shape import broadcast_to, concatenate, expand_axes, getitem, merge, stack, transpose
+from lamina.ops.shape import broadcast_to, expand_axes, merge, transpose
+from lamina.ops.slices import getitem
 from lamina.tensor import Constant, Spec, Tensor
 
 NO_MASK = Constant(True)

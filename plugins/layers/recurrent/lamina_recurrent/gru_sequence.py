@@ -15,12 +15,13 @@ import numpy as np
 from lamina.gradient import gradients
 from lamina.op import op
 from lamina.ops.elementwise import tanh
+from lamina.ops.joining import concatenate
 from lamina.ops.kernels import bound, is_blas
 from lamina.ops.linalg import matmul
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula, total
 from lamina.ops.scan import scan
-from lamina.ops.shape import concatenate, expand_axes, zeros_like
+from lamina.ops.shape import expand_axes, zeros_like
 from lamina.tensor import Spec, Tensor
 from lamina_recurrent.gates import (
     SIGMOIDS,

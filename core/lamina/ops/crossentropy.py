@@ -1,21 +1,20 @@
-"""Ops that neural networks are made of: softmax, cross-entropy, dropout, the phase switch."""
+"""Softmax, and cross-entropy from probabilities, class numbers and logits."""
 
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from lamina.devices import Seed
 from lamina.op import op
 from lamina.ops.elementwise import clip, equal, log, where
 from lamina.ops.kernels import bound, extreme_call, row_room, sum_call
+from lamina.ops.positions import one_hot_like
 from lamina.ops.reduction import logsumexp, sum_
 from lamina.ops.rules import axis_of, by_formula, outside, same, within
-from lamina.ops.shape import broadcast_like, expand_axes, one_hot_like, zeros_like
-from lamina.tensor import Constant, Spec, Tensor
+from lamina.ops.shape import expand_axes
+from lamina.tensor import Spec
 
 # ---- softmax and what follows it
 
@@ -399,170 +398,3 @@ def _(x, target, *, axis):
         return run
 
     return bound(bind)
-
-
-# ---- dropout
-
-
-def _infer_dropout(x, key, *, rate, noise_shape):
-    return Spec(x.shape, x.dtype)
-
-
-def _keep(xp, key, shape, rate):
-    """Which elements survive, as bool: multiply-shift hashing of the elements' positions, with the key's own factor.
-
-    Source: Dietzfelbinger et al. 1997, J. Algorithms 25, 19-51.
-    """
-    n = int(np.prod(shape, dtype="int64"))
-    h = (_positions(xp, n) ^ key) * (key * _FACTOR | np.uint32(1))
-    h = h ^ (h >> 16)
-    # Two 16-bit draws from each 32-bit hash.
-    return (h.view("uint16")[:n] >= _threshold(rate)).reshape(shape)
-
-
-_FACTOR = np.uint32(0x9E3779B1)
-
-
-def _threshold(rate: float) -> np.uint16:
-    return np.uint16(round(rate * 65536))
-
-
-def _positions(xp, n):
-    """A well mixed 32-bit number for each pair of elements: murmur3's finaliser of its position."""
-    h = (xp.arange((n + 1) // 2, dtype="uint32") + np.uint32(1)) * _FACTOR
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
-        h = (h ^ (h >> shift)) * np.uint32(factor)
-    return h ^ (h >> 16)
-
-
-def _noise(shape, noise_shape):
-    if noise_shape is None:
-        return tuple(shape)
-    return tuple(size if n in (None, -1) else n for size, n in zip(shape, noise_shape, strict=True))
-
-
-@op(infer=_infer_dropout, name="dropout")
-def _dropout(xp, x, key, *, rate, noise_shape):
-    """x / (1 - rate) where the counter-based draw keeps the element, 0 elsewhere.
-
-    The draw depends on the key and the element's position alone, so the gradient draws it again and no mask is
-    stored, and every device draws the same.
-    """
-    keep = _keep(xp, key, _noise(x.shape, noise_shape), rate)
-    return x * keep * np.asarray(1 / (1 - rate), x.dtype)
-
-
-@_dropout.vjp
-def _(g, y, x, key, *, rate, noise_shape):
-    return _dropout(g, key, rate=rate, noise_shape=noise_shape), None
-
-
-@_dropout.kernel("numpy")
-def _(x, key, *, rate, noise_shape):
-    shape = _noise(x.shape, noise_shape)
-    n = int(np.prod(shape, dtype="int64"))
-    block = 1 << 15  # hashes of one block stay in the first two levels of cache
-    half = (n + 1) // 2
-    positions = _positions(np, n)
-    h = np.empty(min(half, block), "uint32")
-    shifted = np.empty_like(h)
-    keep = np.empty(2 * half, bool)
-    mask = keep[:n].reshape(shape)
-    threshold = np.asarray(_threshold(rate))
-    scale = np.asarray(1 / (1 - rate), x.dtype)
-    factor = np.empty((), "uint32")
-    golden, one, sixteen = (np.asarray(value, "uint32") for value in (_FACTOR, 1, 16))
-
-    def draw(key_array):
-        np.multiply(key_array, golden, out=factor)
-        np.bitwise_or(factor, one, out=factor)
-        for start in range(0, half, block):
-            stop = min(start + block, half)
-            a, b = h[: stop - start], shifted[: stop - start]
-            np.bitwise_xor(positions[start:stop], key_array, out=a)
-            np.multiply(a, factor, out=a)
-            np.right_shift(a, sixteen, out=b)
-            np.bitwise_xor(a, b, out=a)
-            np.greater_equal(a.view("uint16"), threshold, out=keep[2 * start : 2 * stop])
-
-    def run(out, array, key_array):
-        draw(key_array)
-        np.multiply(array, scale, out=out)
-        np.multiply(out, mask, out=out)
-
-    return run
-
-
-def dropout(x: Tensor, rate: float, noise_shape=None, seed: int | None = None) -> Tensor:
-    """x with a random fraction `rate` (0 <= rate < 1) set to zero and the rest scaled by 1 / (1 - rate)."""
-    from lamina.ops.random import random_key
-
-    if not isinstance(rate, Real) or not 0 <= rate < 1:
-        raise ValueError(f"rate={rate!r} must lie in 0 <= rate < 1")
-    noise = None if noise_shape is None else tuple(None if n is None else int(n) for n in noise_shape)
-    return _dropout(x, random_key(seed=Seed(seed)), rate=float(rate), noise_shape=noise)
-
-
-# ---- phases
-
-
-def _infer_switch(phase, a, b):
-    from lamina.op import broadcast
-
-    return Spec(broadcast(a.shape, b.shape), a.dtype)
-
-
-@op(infer=_infer_switch)
-def phase_switch(xp, phase, a, b):
-    """a in training (phase 1), b in testing (phase 0).  Plans are made per phase and keep only one side."""
-    chosen = a if int(phase) else b
-    return xp.broadcast_to(chosen, np.broadcast_shapes(a.shape, b.shape))
-
-
-@phase_switch.vjp
-def _(g, y, phase, a, b):
-    return None, phase_switch(phase, g, zeros_like(g)), phase_switch(phase, zeros_like(g), g)
-
-
-@phase_switch.simplify
-def _(phase, a, b):
-    if not isinstance(phase, Constant):
-        return None
-    chosen, other = (a, b) if phase.value.item() else (b, a)
-    return chosen if chosen.shape == other.shape else broadcast_like(chosen, other)
-
-
-def _infer_choose(condition, a, b):
-    if a.ndim != b.ndim:
-        raise ValueError(f"the choice has {a.ndim} axes on one side and {b.ndim} on the other")
-    return Spec(tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)), a.dtype)
-
-
-@op(infer=_infer_choose)
-def choose(xp, condition, a, b):
-    """a if the scalar condition holds, else b; their sizes may differ."""
-    return a if bool(condition) else b
-
-
-@choose.vjp
-def _(g, y, condition, a, b):
-    return None, choose(condition, g, zeros_like(a)), choose(condition, zeros_like(b), g)
-
-
-# ---- printing
-
-
-def _infer_same_first(x, *, message):
-    return same(x)
-
-
-@op(infer=_infer_same_first, stateful=True)
-def print_tensor(xp, x, *, message):
-    """x itself; message and value are printed each time it is computed."""
-    print(message, x)
-    return x
-
-
-@print_tensor.vjp
-def _(g, y, x, *, message):
-    return (g,)
