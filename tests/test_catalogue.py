@@ -28,6 +28,7 @@ def names(kind):
     return [
         offer
         for name in catalog().names(kind)
+        if name[0] != "_"  # Keras 2's own bases, which users' classes are made from
         for offer in catalog().offers(kind, name)
         if offer.package in OURS
     ]

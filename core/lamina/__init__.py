@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "applications", "backend", "callbacks", "constraints", "datasets", "devices", "engine",
-    "initializers", "layers", "losses", "metrics", "models", "optimizers", "preprocessing", "regularizers",
+    "initializers", "layers", "legacy", "losses", "metrics", "models", "objectives", "optimizers", "preprocessing", "regularizers",
     "testing", "utils", "wrappers",
 )  # fmt: skip
 _NAMES = {

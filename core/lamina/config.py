@@ -8,7 +8,9 @@ LAMINA_IMAGE_DATA_FORMAT: what is named later wins.  Nothing is written.
 from __future__ import annotations
 
 import json
+import math
 import os
+import reprlib
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -39,9 +41,7 @@ def epsilon() -> float:
 def set_epsilon(e: float) -> None:
     """Set the fuzz factor.  Raises ValueError for a negative number and for NaN."""
     global _epsilon
-    if not float(e) >= 0:
-        raise ValueError(f"epsilon is a small number, 0 or more; met {e!r}")
-    _epsilon = float(e)
+    _epsilon = _small(e)
 
 
 def image_data_format() -> str:
@@ -69,7 +69,8 @@ def homes(environ: Mapping[str, str] = os.environ) -> list[Path]:
     """Where settings and cached files may be, Keras's directory first; they need not exist."""
     pairs = (("KERAS_HOME", ".keras"), ("LAMINA_HOME", ".lamina"))
     return [
-        Path(environ[name]).expanduser() if environ.get(name) else _home() / folder for name, folder in pairs
+        Path(os.path.expanduser(environ[name])) if environ.get(name) else _home() / folder
+        for name, folder in pairs
     ]
 
 
@@ -114,7 +115,7 @@ def _sources(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any
                 raise ValueError("it holds no JSON object")
         except (FileNotFoundError, NotADirectoryError):
             continue
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             warnings.warn(f"{path} is left out: {error}", RuntimeWarning, stacklevel=2)
             continue
         yield str(path), given
@@ -126,15 +127,23 @@ def _sources(environ: Mapping[str, str]) -> Iterator[tuple[str, Mapping[str, Any
 def _choice(*allowed: str) -> Any:
     def check(value: Any) -> str:
         if value not in allowed:
-            raise ValueError(f"{value!r} is none of {', '.join(allowed)}")
+            raise ValueError(f"{reprlib.repr(value)} is none of {', '.join(allowed)}")
         return str(value)
 
     return check
 
 
+def _small(value: Any) -> float:
+    """An epsilon.  An infinite one would make every number it is added to infinite."""
+    number = float(value) if not isinstance(value, int) or abs(value) < 1 << 63 else math.inf
+    if not 0 <= number < math.inf:
+        raise ValueError(f"epsilon is a small number, 0 or more; met {reprlib.repr(value)}")
+    return number
+
+
 _CHECKS: dict[str, Any] = {
     "floatx": _choice(*_FLOATS),
-    "epsilon": float,
+    "epsilon": _small,
     "image_data_format": _choice(*_FORMATS),
     "backend": _choice("lamina", "tensorflow", "theano", "cntk"),
 }

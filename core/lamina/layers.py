@@ -1,6 +1,6 @@
 """Layers: those of the installed plugins, and what every layer is made with."""
 
-from lamina_registry import facade, register, verbs
+from lamina_registry import facade, places, register, verbs
 
 _CORE = {
     "InputLayer": "lamina.engine.input_layer:InputLayer",
@@ -19,3 +19,9 @@ __getattr__, __dir__ = facade(
     },
 )
 _, serialize, deserialize = verbs("layers")
+
+# Where Keras 2 has its layers besides.
+places(
+    "advanced_activations convolutional convolutional_recurrent core cudnn_recurrent embeddings local merge noise "
+    "normalization pooling recurrent wrappers".split()
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lamina.engine.clone import clone_model
+from lamina.engine.input_layer import Input
 from lamina.engine.model import Model
 from lamina.engine.sequential import Sequential
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from lamina.saving import load_model, model_from_config, model_from_json, model_from_yaml, save_model
 
 __all__ = [
-    "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json", "model_from_yaml",
+    "Input", "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json", "model_from_yaml",
     "save_model",
 ]  # fmt: skip
 

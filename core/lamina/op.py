@@ -37,6 +37,7 @@ class Op:
     elementwise: the definition is an expression of elementwise `xp` calls, so chains of such ops run fused.
     view: the definition answers a view of its first input; nothing is copied where memory order allows.
     stateful: draws, prints or writes: never merged, folded or dropped.
+    spare: its kernels take None for outputs that nobody reads, and then keep no memory for them.
     result: dtype of an elementwise op's output, "same" as the inputs' common type, "float" or "bool".
     """
 
@@ -49,6 +50,7 @@ class Op:
         elementwise: bool = False,
         view: bool = False,
         stateful: bool = False,
+        spare: bool = False,
         result: str | None = None,
     ) -> None:
         self.name = name or define.__name__
@@ -57,6 +59,7 @@ class Op:
         self.elementwise = elementwise
         self.view = view
         self.stateful = stateful
+        self.spare = spare
         self.result = result
         self.rule: Callable[..., Any] | None = None
         self.shortcuts: dict[Op, Callable[..., Any]] = {}

@@ -72,6 +72,19 @@ def dtype_name(dtype: Any) -> str:
     return found.name
 
 
+class StaticShape(tuple[int | None, ...]):
+    """A shape as `get_shape` answers it."""
+
+    __slots__ = ()
+
+    @property
+    def ndims(self) -> int:
+        return len(self)
+
+    def as_list(self) -> list[int | None]:
+        return list(self)
+
+
 class Apply:
     """One use of an op: the op, the tensors it reads, its attributes, the tensors it makes.
 
@@ -149,8 +162,9 @@ class Tensor:
     def _keras_shape(self, shape: Shape) -> None:
         self.__dict__["_set_shape"] = tuple(shape)
 
-    def get_shape(self) -> Shape:
-        return self.spec.shape
+    def get_shape(self) -> StaticShape:
+        """The shape, with the methods that code written against TensorFlow asks of it."""
+        return StaticShape(self.spec.shape)
 
     def eval(self, feed_dict: dict[Tensor, Any] | None = None, session: Any = None) -> np.ndarray:
         """The value as a NumPy array, given arrays for the placeholders it depends on.

@@ -190,6 +190,7 @@ def test_filled_variables():
     assert_allclose(K.eval(K.eye(3)), np.eye(3))
     assert isinstance(K.zeros((2,)), Variable)
     assert K.count_params(K.zeros((2, 3))) == 6
+    assert K.int_shape(K.zeros(1)) == (1,) and K.int_shape(K.ones(3)) == (3,)
     x = K.placeholder((None, 2))
     assert (
         K.function([x], [K.zeros(K.shape(x)) + K.ones((K.shape(x)[0], 2))])([np.zeros((3, 2))])[0].tolist()
@@ -330,6 +331,11 @@ def test_functions():
 
 
 # ---- facts of single functions
+
+
+def test_get_shape_answers_as_tensorflows_does():
+    shape = K.placeholder((None, 3)).get_shape()
+    assert shape == (None, 3) and shape.as_list() == [None, 3] and shape.ndims == 2
 
 
 def test_static_shapes_of_products():
@@ -675,7 +681,7 @@ def test_errors_say_what_is_wrong(wrong, message):
         (lambda: K.reshape(X, "ab"), "reshape to 'ab'"),
         (lambda: K.clip(X, "low", 1), "bounds of clip .*'low'"),
         (lambda: K.zeros((None, 2)), "whole numbers; met"),
-        (lambda: K.zeros(3), r"tuple of sizes, such as .* met 3"),
+        (lambda: K.zeros(3.5), r"tuple of sizes, such as .* met 3.5"),
         (lambda: K.placeholder("ab"), "tuple of sizes, such as .* met 'ab'"),
         (lambda: K.placeholder((1.5, 2)), "whole numbers or None; met"),
         (lambda: K.update(K.constant(1.0), 2), "only a variable"),

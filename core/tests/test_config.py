@@ -94,3 +94,12 @@ def test_keras_backend_chooses_the_name_that_is_answered(environ):
         [sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=True
     )
     assert found.stdout.split() == ["theano", "float64"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"epsilon": 1%s}' % ("0" * 400), '{"epsilon": NaN}', '{"epsilon": -1}']
+)
+def test_a_file_that_no_program_wrote_is_told_of(environ, text):
+    write(environ, "KERAS_HOME", "keras.json", text)
+    with pytest.warns(RuntimeWarning, match=r"keras\.json"):
+        assert settings(environ)["epsilon"] == 1e-7

@@ -9,8 +9,11 @@ from numpy.testing import assert_array_equal
 from lamina import backend as K
 from lamina import layers
 from lamina.engine import Input, Layer, Model, Sequential
+from lamina.engine.arguments import as_count
+from lamina.engine.network_config import _Draft
 from lamina.engine.parts import Initializer
 from lamina.models import clone_model
+from lamina.saving import UnsafeFile
 from lamina_registry import CustomObjectScope, UnknownName, get
 
 
@@ -404,3 +407,53 @@ def test_two_classes_of_one_name_cannot_be_cloned():
         ValueError, match="model_1 cannot be cloned: dense_1 has .* a config calls both 'Dense'"
     ):
         clone_model(Model(x, other(2)(Dense(2)(x))))
+
+
+class Squared(Layer):
+    def call(self, inputs):
+        return inputs * inputs
+
+
+def doubled(levels):
+    """The config of a model that calls one twice that calls one twice ..."""
+    name, described = "level0", {"class_name": "Squared", "config": {"name": "level0"}}
+    for level in range(1, levels + 1):
+        first = min(level - 1, 1)  # a model has a node of its own before its calls
+        nodes = [[["x", 0, 0, {}]], [[name, first, 0, {}]]]
+        x = {"batch_input_shape": [None, 1], "name": "x"}
+        inner = {"name": name, **described, "inbound_nodes": nodes}
+        config = {
+            "name": f"level{level}",
+            "layers": [{"name": "x", "class_name": "InputLayer", "config": x, "inbound_nodes": []}, inner],
+            "input_layers": [["x", 0, 0]],
+            "output_layers": [[name, first + 1, 0]],
+        }
+        name, described = f"level{level}", {"class_name": "Model", "config": config}
+    return described
+
+
+def test_models_that_double_their_calls_at_each_level_are_refused():
+    with CustomObjectScope({"Squared": Squared}):
+        assert len(layers.deserialize(doubled(6)).layers) == 2
+        for make in (layers.deserialize, lambda config: Model.from_config(config["config"])):
+            with pytest.raises(UnsafeFile, match="20,000 calls"):
+                make(doubled(20))
+
+
+def test_layers_in_any_order_are_called_once_there_is_something_to_call_them_on(monkeypatch):
+    x = out = Input((2,), name="x")
+    for number in range(30):
+        out = Squared(name=f"l{number}")(out)
+    config = Model(x, out).get_config()
+    config["layers"].reverse()
+    calls = []
+    called = _Draft.called
+    monkeypatch.setattr(_Draft, "called", lambda *args: calls.append(args) or called(*args))
+    assert Model.from_config(config, {"Squared": Squared}).get_config()["layers"] == config["layers"][::-1]
+    assert len(calls) < 61  # each is tried once, and once more when it can be called
+
+
+def test_a_size_beyond_all_bounds_is_a_size_that_no_layer_has():
+    assert as_count(10**400, "units is a size") == 10**400
+    with pytest.raises(ValueError, match="whole and positive"):
+        as_count(-(10**400), "units is a size")

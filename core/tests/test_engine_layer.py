@@ -296,6 +296,20 @@ def test_add_weight_takes_what_keras_takes():
     assert layer.count_params() == 4
 
 
+def test_add_weight_takes_the_shape_first_as_in_keras_1():
+    class ShapeFirst(Layer):
+        def build(self, input_shape):
+            self.a = self.add_weight((2, 3), initializer=ones, name="a")
+            self.b = self.add_weight([4], "b", trainable=False)
+
+    layer = ShapeFirst()
+    layer(Input((1,)))
+    assert (layer.a.name, layer.a.shape) == ("shape_first_1/a:0", (2, 3))
+    assert layer.b.shape == (4,) and layer.non_trainable_weights == [layer.b]
+    with pytest.raises(TypeError, match="name"):
+        layer.add_weight((2,), initializer=ones)
+
+
 def test_the_layers_float_type_is_that_of_its_weights():
     layer = Dense(2, dtype="float64")
     layer(Input((3,), dtype="float64"))

@@ -135,3 +135,8 @@ def test_width_and_columns_can_be_chosen():
 def test_a_model_that_is_not_built_says_how():
     with pytest.raises(ValueError, match="sequential_1 has never been called.*input_shape"):
         Sequential([Dense(3)]).summary()
+
+
+def test_a_name_cannot_do_anything_to_the_terminal(capsys):
+    Sequential([Dense(2, input_shape=(3,), name="a\x1b[31mb\nc")]).summary()
+    assert r"a\x1b[31mb\nc (Dense)" in capsys.readouterr().out

@@ -63,6 +63,14 @@ def test_the_modules_of_utils_need_no_import_of_their_own():
     assert done.stdout.split() == ["[[0.", "1.]]", "True"]
 
 
+def test_topology_needs_no_import_of_its_own():
+    code = "import lamina; print(lamina.engine.topology.Layer is lamina.layers.Layer)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "True\n"
+
+
 def test_a_missing_layer_says_what_to_install(bare):
     import lamina.layers
 

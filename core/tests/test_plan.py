@@ -432,6 +432,35 @@ def test_a_provider_runs_the_kernels_it_offers_and_may_decline():
         unregister_provider("test")
 
 
+def test_outputs_that_nobody_reads_are_not_asked_for():
+    @op(infer=lambda x: [x, x], spare=True)
+    def sum_and_difference(xp, x):
+        return x + 1, x - 1
+
+    asked: list[list[bool]] = []
+
+    @sum_and_difference.kernel("numpy")
+    def _(x):
+        def run(outs, array):
+            asked.append([out is not None for out in outs])
+            for out, shift in zip(outs, (1, -1), strict=True):
+                if out is not None:
+                    np.add(array, shift, out=out)
+
+        return run
+
+    x = Placeholder((None,))
+    more, less = sum_and_difference(x)
+    for kernels in (sum_and_difference.kernels, {}):  # the definition makes both, and one is dropped
+        sum_and_difference.kernels = kernels
+        for wanted, expected in (([more], [3]), ([less], [1]), ([less, more], [1, 3])):
+            function = Function([x], wanted)
+            assert [found.tolist() for found in function([[2.0]])] == [[value] for value in expected]
+    assert asked == [[True, False], [False, True], [True, True]]
+    assert function.explain([(1,)]).count("unread") == 0
+    assert Function([x], [more]).explain([(1,)]).count("unread") == 1
+
+
 def test_a_provider_may_compile_fused_programs():
     from lamina.plan.fuse import fused
 

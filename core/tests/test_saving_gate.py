@@ -44,6 +44,12 @@ def test_a_name_given_twice_is_damage():
         parse_json('{"b": {"a": 1, "c": 2, "a": 1}}', "f")
 
 
+def test_one_of_many_names_twice_is_found_at_once():
+    names = [f'"{number}": 0' for number in range(100_000)]
+    with pytest.raises(DamagedFile, match="it has the name '99999' twice"):
+        parse_json("{" + ", ".join([*names, names[-1]]) + "}", "f")
+
+
 def test_the_deepest_config_comes_through():
     check_config(nested(gate.DEEPEST - 1), "f")
     with pytest.raises(UnsafeFile):
@@ -173,6 +179,19 @@ def test_many_small_weights_are_counted_together():
             charge(f"kernel_{index}", (1 << 18,), np.float64)
 
 
+@pytest.mark.parametrize("value", [1, 0.5, True, [], [[1, 2], [3, 4]], [[0.5]]])
+def test_arrays_of_numbers_come_through(value):
+    assert gate.array_of(value).tolist() == value
+
+
+@pytest.mark.parametrize(
+    "value", [["x" * 100_000] + [""] * 100_000, "x", [None], {}, [[1], 2], [10**40], nested(200)]
+)
+def test_arrays_of_anything_else_are_refused(value):
+    with pytest.raises(DamagedFile, match="array should be of numbers"):
+        gate.array_of(value)
+
+
 # --- words for failures -----------------------------------------------------------------------------------------------
 
 
@@ -198,3 +217,15 @@ def test_recursion_is_unsafe():
 
     with pytest.raises(UnsafeFile, match="levels deep"), gate.rebuilding("model.h5"):
         forever()
+
+
+def test_what_a_stranger_wrote_is_safe_to_print():
+    with pytest.raises(ValueError) as caught, gate.rebuilding("model.h5"):
+        raise ValueError("no layer is called \x1b[2J" + "x" * 100_000)
+    assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 4000
+
+
+def test_what_a_config_from_elsewhere_says_is_safe_to_print():
+    with pytest.raises(ValueError) as caught, gate.counting_calls():
+        raise ValueError("no layer is called \x1b[2J")
+    assert str(caught.value) == "no layer is called \\x1b[2J"

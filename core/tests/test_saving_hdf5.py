@@ -32,6 +32,7 @@ from lamina.saving import (
     weights,
 )
 from lamina.saving.reader import reading
+from lamina.training.progress import progress_of
 from lamina_registry import CustomObjectScope, UnknownName
 
 
@@ -924,3 +925,28 @@ def test_a_file_of_something_else_is_no_model(path):
         load_model(path)
     with pytest.raises(DamagedFile, match="no weight file"):
         load_weights(sequential(False), path)
+
+
+@pytest.mark.parametrize("name", ["weights.h5", "weights.safetensors"])
+def test_a_progress_that_is_damaged_leaves_the_weights_alone(tmp_path, name):
+    model = randomised(sequential())
+    model.fit(np.ones((2, 3)), np.ones((2, 2)), verbose=0)
+    progress_of(model).best["x"] = 1.0
+    model.save_weights(tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    assert content.count(b"best") == 1
+    (tmp_path / name).write_bytes(content.replace(b"best", b"rest"))
+    other = randomised(sequential(), seed=5)
+    before = other.get_weights()
+    with pytest.raises(DamagedFile, match="training_progress"):
+        other.load_weights(tmp_path / name)
+    assert all(map(np.array_equal, before, other.get_weights()))
+
+
+def test_a_layer_that_is_listed_twice_is_damage(path):
+    model = stack()
+    model.save_weights(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["layer_names"] = [file.attrs["layer_names"][0]] * len(file.attrs["layer_names"])
+    with pytest.raises(DamagedFile, match="twice"):
+        model.load_weights(path)

@@ -317,6 +317,23 @@ def test_a_text_that_claims_another_length_is_not_believed(path, file, length):
     tracemalloc.stop()
 
 
+def test_one_text_under_many_references_is_refused(path, file):
+    file.attrs.create("names", ["x" * 5000] + ["y"] * 500, dtype=h5py.string_dtype())
+    file.close()
+    content = path.read_bytes()
+    first = content.index(struct.pack("<I", 5000))
+    many = content[first : first + 16] * 501
+    path.write_bytes(content[:first] + many + content[first + len(many) :])
+    refused(path, lambda root: None, "texts are longer than the file", DamagedFile)
+
+
+def test_a_heap_that_was_not_checked_is_not_read(path, file):
+    file.close()
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"GCOL\x01", b"GCOL\x02"))
+    refused(path, lambda root: root.text("text"), "heap of an unknown version", DamagedFile)
+
+
 @pytest.mark.parametrize("address, index", [(1 << 40, 1), (0, 1), (None, 77)])
 def test_a_text_in_no_heap_is_damage(path, file, address, index):
     file.close()

@@ -104,7 +104,7 @@ def test_what_is_no_yaml_is_damaged(text):
 def test_aliases_count_as_often_as_they_are_used():
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
-    with pytest.raises(UnsafeFile, match="more than 500,000 entries"):
+    with pytest.raises(UnsafeFile, match="more than 100,000 entries"):
         yaml.load("\n".join(lines), "f")
 
 
@@ -116,3 +116,20 @@ def test_length_is_bounded(monkeypatch):
 
 def test_depth_is_that_of_the_gate():
     yaml.load("[" * (gate.DEEPEST - 2) + "]" * (gate.DEEPEST - 2), "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{a: 1, b: 2, a: 3}", "twice"),
+        ("{2305843009213693951: 0}", "keys that are not text"),
+        ("? [a]\n: 1", "keys that are not text"),
+    ],
+)
+def test_keys_are_short_and_there_once(text, message):
+    with pytest.raises(DamagedFile, match=message):
+        yaml.load(text, "f")
+
+
+def test_small_numbers_are_keys():
+    assert yaml.load("{1: a, -20: b}", "f") == {1: "a", -20: "b"}

@@ -43,6 +43,18 @@ def test_a_variable_without_gradient_is_named():
         Optimizer().get_gradients(K.square(a), [a, b])
 
 
+def test_get_updates_takes_keras_1s_order_of_arguments():
+    class Step(Optimizer):
+        def get_updates(self, loss, params):
+            return [K.update_sub(p, g) for p, g in zip(params, self.get_gradients(loss, params), strict=True)]
+
+    a = K.variable(5.0)
+    K.function([], [], updates=Step().get_updates([a], [], 2 * a))([])
+    assert K.get_value(a) == 3
+    K.function([], [], updates=Step().get_updates(2 * a, [a]))([])
+    assert K.get_value(a) == 1
+
+
 def test_other_keywords_are_refused():
     with pytest.raises(TypeError, match="not understood: learning_rate"):
         Optimizer(learning_rate=1)

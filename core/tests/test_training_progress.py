@@ -202,3 +202,19 @@ def test_what_is_no_progress_is_damage(path, text):
         file.attrs["training_progress"] = text.encode()
     with pytest.raises(DamagedFile, match="training_progress"):
         load_model(path, OBJECTS)
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"epoch": 1, "best": {"a": float("inf")}},
+        {"epoch": 1, "best": {"a": 10**400}},
+        {"epoch": "x" * 5000, "best": {}},
+        {"epoch": 1, "best": {}, "random": [[0] * 624, 0, 0, 0.0]},  # of which np.random.normal has no end
+        {"epoch": 1, "best": {}, "random": [[1] + [0] * 623, 0, 0, 0.0]},  # only its highest bit counts
+    ],
+)
+def test_what_no_training_comes_to_is_refused(plain):
+    with pytest.raises(ValueError) as caught:
+        Progress.of_plain(plain)
+    assert len(str(caught.value)) < 500

@@ -12,7 +12,7 @@ from lamina_registry.custom_objects import (
     objects_named,
 )
 from lamina_registry.errors import AmbiguousName, PluginError, PluginWarning, UnknownName, shown
-from lamina_registry.facade import facade, verbs
+from lamina_registry.facade import facade, places, verbs
 from lamina_registry.hookspecs import API, KINDS, hookimpl
 from lamina_registry.known import close_to, known_names
 from lamina_registry.plugins import Plugin
@@ -34,6 +34,7 @@ __all__ = [
     "custom_object_scope",
     "deserialize",
     "facade",
+    "places",
     "get",
     "get_custom_objects",
     "hookimpl",

@@ -11,6 +11,7 @@ import traceback
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = _short.maxlong = 80
 shown = _short.repr
+_LONGEST = 4000  # characters of a message
 
 
 class UnknownName(ValueError):
@@ -32,6 +33,14 @@ class PluginWarning(UserWarning):
 def summary(error: BaseException) -> str:
     """The error's type and message in one line that is safe to print, also when its own __str__ fails."""
     return printable(" ".join("".join(traceback.format_exception_only(error)).split()))[:300]
+
+
+def tidy(error: BaseException) -> None:
+    """Make an error's message safe to print, and of a fair length: it may quote what a stranger wrote."""
+    match error.args:
+        case [str(text)]:
+            cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
+            error.args = (printable(cut),)
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import opcode
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec
 from types import FrameType, MappingProxyType
 from typing import Any
 
@@ -33,7 +35,7 @@ class Facade:
         if name in self.own:
             found = self.module[name] = load(self.own[name])
             return found
-        if name.startswith("_"):
+        if name.startswith("__") or (name[0] == "_" and name not in catalog().names(self.kind)):
             raise AttributeError(f"module {self.module['__name__']!r} has no attribute {name!r}")
         try:
             return catalog().find(self.kind, name)
@@ -45,7 +47,11 @@ class Facade:
     def names(self) -> list[str]:
         """The module's __dir__: every public name that leads somewhere."""
         mine = {name for name, value in self.module.items() if name[0] != "_" and not _machinery(value)}
-        clear = {name for name in catalog().names(self.kind) if len(catalog().offers(self.kind, name)) == 1}
+        clear = {
+            name
+            for name in catalog().names(self.kind)
+            if name[0] != "_" and len(catalog().offers(self.kind, name)) == 1
+        }
         return sorted(mine | clear | self.own.keys())
 
 
@@ -66,6 +72,22 @@ def facade(
     """
     made = Facade(kind, own, sys._getframe(1).f_globals)
     return made.attribute, made.names
+
+
+def places(names: Iterable[str]) -> None:
+    """Make modules below the calling one that offer what it offers.
+
+        places(["core", "convolutional"])
+
+    in lamina/layers.py makes `from lamina.layers.core import Dense` work, as programs for Keras 2 write it.
+    """
+    here = sys._getframe(1).f_globals
+    here.setdefault("__path__", [])  # what makes it a package, in which nothing else is looked for
+    for name in names:
+        spec = ModuleSpec(f"{here['__name__']}.{name}", None)
+        module = here[name] = sys.modules[spec.name] = module_from_spec(spec)
+        module.__doc__ = here["__doc__"]
+        module.__dict__.update((hook, here[hook]) for hook in ("__getattr__", "__dir__"))
 
 
 def verbs(kind: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[..., Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from lamina_registry.catalogue import lookup, registered_name
 from lamina_registry.custom_objects import CustomObjectScope, get_custom_objects
-from lamina_registry.errors import UnknownName, shown
+from lamina_registry.errors import UnknownName, shown, tidy
 from lamina_registry.known import noun
 
 FACTORIES = ("initializers", "regularizers", "constraints")
@@ -67,6 +67,7 @@ def deserialize(kind: str, config: Any, custom_objects: Mapping[str, Any] | None
         except RecursionError:
             raise ValueError(f"the config of {noun(kind)} {shown(name)} is nested too deeply") from None
         except Exception as error:
+            tidy(error)
             if not hasattr(error, "__notes__"):  # the innermost config is the one at fault
                 error.add_note(f"while making {noun(kind)} {shown(name)} from its config")
             raise

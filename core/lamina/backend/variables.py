@@ -116,12 +116,12 @@ def placeholder(
 
 
 def zeros(shape: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
-    """A variable of zeros; a tensor where `shape` holds tensors."""
+    """A variable of zeros; a tensor where `shape` holds tensors.  A number n is the shape (n,)."""
     return _filled(0, shape, dtype, name)
 
 
 def ones(shape: Any, dtype: str | None = None, name: str | None = None) -> Tensor:
-    """A variable of ones; a tensor where `shape` holds tensors."""
+    """A variable of ones; a tensor where `shape` holds tensors.  A number n is the shape (n,)."""
     return _filled(1, shape, dtype, name)
 
 
@@ -129,7 +129,8 @@ def _filled(value: int, shape: Any, dtype: str | None, name: str | None) -> Tens
     dtype = dtype or config.floatx()
     if isinstance(shape, Tensor):
         return s.broadcast_to(Constant(value, dtype), as_tensor(shape, "int32"))
-    sizes = _sizes(shape, "a variable")
+    # Optimizers written after Keras 2's Adam make their unused slots by K.zeros(1).
+    sizes = _sizes((shape,) if isinstance(shape, Integral) else shape, "a variable")
     if any(isinstance(size, Tensor) for size in sizes):
         return s.broadcast_to(Constant(value, dtype), as_tensor(sizes, "int32"))
     return Variable(np.full(sizes, value, dtype), dtype, name)

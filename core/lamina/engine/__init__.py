@@ -20,12 +20,16 @@ _HOMES = {
     "get_source_inputs": "graph",
 }
 
+_PLACES = ("base_layer", "topology", "training")
+
 __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"lamina.engine.{_HOMES[name]}"), name)
+    if name in _PLACES:  # programs write keras.engine.topology.Layer with no import but keras
+        return importlib.import_module(f"lamina.engine.{name}")
     raise AttributeError(f"module 'lamina.engine' has no attribute {name!r}")
 
 

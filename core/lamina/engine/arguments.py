@@ -23,10 +23,9 @@ def as_count(value: Any, what: str) -> int:
     """
     if not _is_number(value):
         raise TypeError(f"{what}, a whole and positive number; met {value!r}")
-    number = float(value)
-    if not number > 0 or not number.is_integer():
+    if not value > 0 or not (isinstance(value, Integral) or float(value).is_integer()):
         raise ValueError(f"{what}, a whole and positive number; met {value!r}")
-    return int(number)
+    return int(value)
 
 
 def as_number(value: Any, what: str, low: float = -math.inf, high: float = math.inf) -> Any:

@@ -19,7 +19,7 @@ from lamina.engine.signature import BASE, config_of, keywords, revived, unexpect
 from lamina.engine.spec import InputSpec, agree, check_inputs
 from lamina.engine.structure import as_list, as_shape, as_shapes, unpacked
 from lamina.engine.tracing import is_tracing, record_call, stand_in, traced_output_shape
-from lamina.engine.weights import assign, count_params, initial_value
+from lamina.engine.weights import assign, count_params, initial_value, shape_may_lead
 from lamina.saving.gate import charge
 from lamina.tensor import Placeholder, Shape, Tensor, dtype_name, scope
 from lamina_registry import get, shown
@@ -303,6 +303,7 @@ class Layer(Called):
 
     # ---- weights
 
+    @shape_may_lead
     def add_weight(
         self,
         name: str,
@@ -315,7 +316,8 @@ class Layer(Called):
     ) -> Any:
         """A new weight of the layer: a variable.
 
-        name: "kernel", "bias" and the like.  shape: all sizes known.
+        name: "kernel", "bias" and the like.  shape: all sizes known.  A list or tuple in front is the shape, as in
+            Keras 1, and the name follows it.
         dtype: the layer's when it was given a float type, else floatx.  An initializer may take its place.
         initializer: initializer, its name, or a function of a shape; glorot_uniform by default (zeros for integers).
         regularizer: function of the weight; what it answers is added to the loss.

@@ -123,6 +123,15 @@ class Model(Network):
         return [objective.weights for objective in self._fixed.objectives]
 
     @property
+    def _feed_targets(self) -> list[Tensor | None]:
+        """The targets that training is given arrays for; with `_feed_inputs`, what programs ask gradients with."""
+        return [objective.target for objective in self._fixed.fed]
+
+    @property
+    def _feed_sample_weights(self) -> list[Tensor | None]:
+        return [objective.weights for objective in self._fixed.fed]
+
+    @property
     def loss_functions(self) -> list[Any]:
         """The loss of each output; None for one without."""
         return [objective.loss for objective in self._fixed.objectives]

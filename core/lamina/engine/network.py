@@ -19,6 +19,7 @@ from lamina.engine.signature import keywords
 from lamina.engine.structure import as_list, as_shapes, unpacked
 from lamina.engine.tracing import Calls, is_tracing, recorded_calls, traced_output_shape
 from lamina.engine.weights import assign, from_file, unique
+from lamina.saving import gate
 from lamina.tensor import Shape, Tensor, scope
 
 __all__ = ["Network"]
@@ -257,6 +258,7 @@ class Network(Layer):
             if not node.inbound_layers:
                 continue
             layer = node.outbound_layer
+            gate.count_call(self.name)
             tensors, given = zip(*[values[id(tensor)] for tensor in node.input_tensors], strict=True)
             computed = unpacked(tensors)
             arguments = node.arguments
@@ -451,7 +453,8 @@ class Network(Layer):
 
         Raises UnknownName for a name nobody offers, ValueError for a config that describes no network.
         """
-        inputs, outputs, name = network_config.tensors_of(config, custom_objects)
+        with gate.counting_calls():
+            inputs, outputs, name = network_config.tensors_of(config, custom_objects)
         return cls(inputs=inputs, outputs=outputs, name=name)
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:

@@ -10,6 +10,7 @@ Nodes are counted among those of the network alone, a network's own first node i
 
 from __future__ import annotations
 
+import heapq
 import json
 import warnings
 from collections.abc import Mapping
@@ -113,13 +114,13 @@ def tensors_of(
 class _Draft:
     """A network being made from its config, each part of which is checked before it is used.
 
-    layers: by name.  waiting: the calls not made yet, layer by layer, each as (places of inputs, keyword arguments).
+    layers: by name.  waiting: the calls not made yet, by layer, each as (places of inputs, keyword arguments).
     """
 
     def __init__(self, where: str) -> None:
         self.where = where
         self.layers: dict[str, Layer] = {}
-        self.waiting: list[tuple[Layer, list[tuple[list[Place], dict[str, Any]]]]] = []
+        self.waiting: list[tuple[str, list[tuple[list[Place], dict[str, Any]]]]] = []
 
     def add(
         self, entry: Mapping[str, Any], objects: dict[str, Any] | None, given: Mapping[str, Layer]
@@ -139,7 +140,7 @@ class _Draft:
         self.layers[name] = layer
         calls = [self.call(node) for node in self.sequence(entry["inbound_nodes"], "inbound_nodes")]
         if calls:
-            self.waiting.append((layer, calls))
+            self.waiting.append((name, calls))
 
     def call(self, node: Any) -> tuple[list[Place], dict[str, Any]]:
         entries = [self.sequence(entry, "an input of a call") for entry in self.sequence(node, "a call")]
@@ -150,22 +151,38 @@ class _Draft:
         return [self.place(entry) for entry in entries], dict(arguments)
 
     def make_calls(self) -> None:
-        """Call the layers, each in the order of its calls, as soon as there are the tensors to call it on."""
-        while self.waiting:
-            left = [(layer, self.called(layer, calls)) for layer, calls in self.waiting]
-            left = [(layer, calls) for layer, calls in left if calls]
-            if sum(len(calls) for _, calls in left) == sum(len(calls) for _, calls in self.waiting):
-                raise self.error(f"layer {shown(left[0][0].name)} is called on a tensor that no layer makes")
-            self.waiting = left
+        """Call the layers, each in the order of its calls, as soon as there are the tensors to call it on.
 
-    def called(self, layer: Layer, calls: list[Any]) -> list[Any]:
-        """Make the calls that can be made; those that are left."""
+        The layers are gone through in order, again and again; who waits for a node is left out until it is there.
+        """
+        blocked: dict[tuple[str, int], list[int]] = {}
+        now, later = list(range(len(self.waiting))), list[int]()
+        while now:
+            while now:
+                index = heapq.heappop(now)
+                name, calls = self.waiting[index]
+                first = len(self.layers[name]._inbound_nodes)
+                missing, left = self.called(self.layers[name], calls)
+                self.waiting[index] = name, left
+                if missing is not None:
+                    blocked.setdefault(missing[:2], []).append(index)
+                for node_index in range(first, len(self.layers[name]._inbound_nodes)):
+                    for other in blocked.pop((name, node_index), ()):
+                        heapq.heappush(now if other > index else later, other)
+            now, later = later, []
+        stuck = next((name for name, left in self.waiting if left), None)
+        if stuck is not None:
+            raise self.error(f"layer {shown(stuck)} is called on a tensor that no layer makes")
+
+    def called(self, layer: Layer, calls: list[Any]) -> tuple[Place | None, list[Any]]:
+        """Make the calls that can be made; the place of what is missing for the next, and those that are left."""
         for done, (places, arguments) in enumerate(calls):
-            tensors = [self.tensor(place) for place in places]
-            if any(tensor is None for tensor in tensors):
-                return calls[done:]
-            layer(unpacked(tensors), **arguments)
-        return []
+            found = {place: self.tensor(place) for place in places}
+            missing = next((place for place, tensor in found.items() if tensor is None), None)
+            if missing is not None:
+                return missing, calls[done:]
+            layer(unpacked([found[place] for place in places]), **arguments)
+        return None, []
 
     def ends(self, places: Any) -> list[Tensor]:
         """The tensors that a list of places names."""

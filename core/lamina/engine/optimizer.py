@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +33,12 @@ class Optimizer:
 
     clipnorm: float
     clipvalue: float
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = vars(cls).get("get_updates")
+        if own is not None and len(inspect.signature(own).parameters) == 3:
+            cls.get_updates = constraints_may_come(own)  # type: ignore[method-assign]
 
     def __init__(self, **kwargs: Any) -> None:
         for name in kwargs:
@@ -100,3 +108,19 @@ class Optimizer:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The optimizer that `get_config` described."""
         return cls(**config)
+
+
+def constraints_may_come(get_updates: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """`get_updates`, which Keras 1's order of arguments calls, too, as in Keras 2: (params, constraints, loss).
+
+    Those constraints are not used: variables have their own.
+    """
+
+    @wraps(get_updates)
+    def in_either_order(self: Optimizer, *args: Any, **kwargs: Any) -> list[Any]:
+        if len(args) == 3:
+            params, _, loss = args
+            return get_updates(self, loss=loss, params=params)
+        return get_updates(self, *args, **kwargs)
+
+    return in_either_order

@@ -11,6 +11,7 @@ from lamina.engine.input_layer import Input, InputLayer
 from lamina.engine.layer import _TRACED, Layer
 from lamina.engine.network import Network
 from lamina.engine.structure import as_shapes
+from lamina.saving import gate
 from lamina.tensor import Shape, Tensor
 from lamina.training.sequential_api import SequentialTraining
 from lamina_registry import registered_name, shown
@@ -160,14 +161,15 @@ class Sequential(SequentialTraining):
             )
         model = cls(name=None if old else config.get("name"))
         objects = dict(custom_objects) if custom_objects else None
-        for entry in config if old else config["layers"]:
-            layer = registered.deserialize(entry, objects)
-            if not isinstance(layer, Layer):
-                raise ValueError(f"the config of {model.name}: {shown(entry)} is no layer")
-            model.add(layer)
-        shape = None if old else config.get("build_input_shape")
-        if shape is not None and model._stack:
-            model.build(shape)
+        with gate.counting_calls():
+            for entry in config if old else config["layers"]:
+                layer = registered.deserialize(entry, objects)
+                if not isinstance(layer, Layer):
+                    raise ValueError(f"the config of {shown(model.name)}: {shown(entry)} is no layer")
+                model.add(layer)
+            shape = None if old else config.get("build_input_shape")
+            if shape is not None and model._stack:
+                model.build(shape)
         return model
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamina.engine.layer import Layer
 from lamina.engine.weights import count_params, unique
+from lamina_registry.errors import printable
 
 if TYPE_CHECKING:
     from lamina.engine.network import Network
@@ -77,7 +78,8 @@ def _row(fields: Sequence[Any], columns: Sequence[int]) -> str:
     """Each field in its column, cut where it is too long; one space stays between columns."""
     line = ""
     for field, end in zip(fields, columns, strict=False):
-        line = (line[:-1] + " " if line else "") + str(field)
+        # A layer that came from a file may have any name; a terminal shows it, and does not obey it.
+        line = (line[:-1] + " " if line else "") + printable(str(field)).replace("\n", "\\n")
         line = line[:end].ljust(end)
     return line
 

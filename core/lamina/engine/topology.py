@@ -2,4 +2,6 @@
 
 from lamina.engine import Input, InputLayer, InputSpec, Layer, Network, Node, get_source_inputs
 
-__all__ = ["Input", "InputLayer", "InputSpec", "Layer", "Network", "Node", "get_source_inputs"]
+Container = Network  # until Keras 2.2
+
+__all__ = ["Container", "Input", "InputLayer", "InputSpec", "Layer", "Network", "Node", "get_source_inputs"]

@@ -115,7 +115,11 @@ class Plan:
                 free = id(tensor) in makers and makers[id(tensor)].op is not pack
                 if free and id(tensor) not in self.direct and id(tensor) not in self.slots:
                     self.slots[id(tensor)] = (step.outputs[0], offset)
-        pinned = {*self.direct, *self.slots, *[id(step.outputs[0]) for step in self.packs]}
+        read = {id(root_of(tensor)) for step in self.steps for tensor in step.inputs}
+        read |= {id(root_of(tensor)) for tensor in everything}
+        spare = [tensor for step in self.steps if step.op.spare for tensor in step.outputs]
+        self.unread = {id(tensor) for tensor in spare} - read
+        pinned = {*self.direct, *self.slots, *self.unread, *[id(step.outputs[0]) for step in self.packs]}
         self.placement: Placement = place(
             self.steps,
             [*self.outputs, *[value for _, value in self.copies], *kept],
@@ -174,6 +178,8 @@ class Plan:
             return f" in {self.direct[id(tensor)].name}"
         if id(tensor) in self.slots:
             return " in a flat buffer"
+        if id(tensor) in self.unread:
+            return " unread"
         if id(tensor) in self.placement.over:
             return f" @{self.placement.offsets[id(tensor)]} in place"
         return f" @{self.placement.offsets[id(tensor)]}" if id(tensor) in self.placement.offsets else ""
@@ -303,6 +309,8 @@ class Executor:
         plan = self.plan
         if id(tensor) in self.arrays:
             return self.arrays[id(tensor)]
+        if id(tensor) in plan.unread:
+            return None
         if id(tensor) in plan.direct:
             array = plan.direct[id(tensor)].storage
         elif id(tensor) in plan.slots:
@@ -421,4 +429,5 @@ def _define(op: Any, xp: Any, attrs: dict[str, Any], outs: list[Any], arrays: li
     found = op.define(xp, *arrays, **attrs)
     several = found if isinstance(found, tuple | list) else (found,)
     for out, array in zip(outs, several, strict=True):
-        out[...] = array
+        if out is not None:
+            out[...] = array

@@ -182,7 +182,7 @@ def _with_arrays(value: Any) -> Any:
     """The config with its arrays, which JSON keeps as {"type": "ndarray", "value": ...}, made arrays again."""
     if isinstance(value, Mapping):
         if value.keys() == {"type", "value"} and value["type"] == "ndarray":
-            return np.array(value["value"])
+            return gate.array_of(value["value"])
         return {key: _with_arrays(item) for key, item in value.items()}
     if type(value) in (list, tuple):  # and not Code, which must stay itself
         return type(value)(_with_arrays(item) for item in value)

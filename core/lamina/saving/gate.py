@@ -27,6 +27,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any
@@ -35,15 +36,19 @@ import numpy as np
 
 from lamina.saving.errors import DamagedFile, UnsafeFile
 from lamina_registry import get_custom_objects, shown
+from lamina_registry.errors import summary, tidy
 
 DEEPEST = 100  # levels; a model nested in a model takes four
 MOST_NODES = 500_000  # about 8,000 layers; Keras's largest application has 60,000 nodes
 LONGEST_TEXT = 1 << 26  # characters
+# Of layers in nested models: a model that calls one twice, which calls one twice, and so on, doubles them each time.
+MOST_CALLS = 20_000
 _SLACK = 1 << 23  # bytes that compression may add whatever the size of the file
 _GROWTH = 2  # and how many times the size of the file it may reach in all
 
 _code_allowed: ContextVar[bool] = ContextVar("lamina_code_allowed", default=False)
 _allowance: ContextVar[Allowance | None] = ContextVar("lamina_allowance", default=None)
+_calls: ContextVar[list[int] | None] = ContextVar("lamina_calls", default=None)
 
 
 class Allowance:
@@ -138,6 +143,37 @@ def charge(name: str, shape: Sequence[int | None], dtype: Any = "float32") -> No
         allowance.spend(size, f"the weight {shown(name)} of shape {tuple(shape)}")
 
 
+@contextlib.contextmanager
+def counting_calls() -> Iterator[None]:
+    """While a model is rebuilt from its config, and all that is nested in it.  Errors are made safe to print."""
+    if _calls.get() is not None:
+        yield
+        return
+    calls = _calls.set([0])
+    try:
+        yield
+    except Exception as error:
+        tidy(error)
+        raise
+    finally:
+        _calls.reset(calls)
+
+
+def count_call(name: str) -> None:
+    """Note that the nested model of this name calls one of its layers, when it is a config that asks for it.
+
+    Raises UnsafeFile for more calls than any model needs.
+    """
+    count = _calls.get()
+    if count is not None:
+        count[0] += 1
+        if count[0] > MOST_CALLS:
+            raise UnsafeFile(
+                f"{shown(name)} and the models nested in it take more than {MOST_CALLS:,} calls of layers to build, "
+                "which no model needs"
+            )
+
+
 def parse_json(text: str, where: str) -> Any:
     """The data of a JSON text, within the gate's limits.  Raises DamagedFile or UnsafeFile naming `where`."""
     if len(text) > LONGEST_TEXT:
@@ -162,7 +198,7 @@ def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(names).most_common(1)[0]
         raise ValueError(f"it has the name {shown(twice)} twice")
     return found
 
@@ -192,6 +228,25 @@ def check_config(config: Any, where: str) -> None:
     raise _too_deep(where)
 
 
+def array_of(value: Any) -> np.ndarray[Any, Any]:
+    """The array of numbers that a config keeps as a number or as nested lists.  Raises DamagedFile for anything else.
+
+    Of texts, an array would take the length of the longest for each.
+    """
+    level = [value]
+    for _ in range(DEEPEST):
+        if not all(isinstance(item, int | float | list | tuple) for item in level):
+            break
+        level = [inner for item in level if isinstance(item, list | tuple) for inner in item]
+        if not level:
+            with contextlib.suppress(ValueError):
+                found = np.array(value)
+                if found.dtype != object:
+                    return found
+            break
+    raise DamagedFile(f"A config's array should be of numbers, in lists of equal lengths, not {shown(value)}")
+
+
 @contextlib.contextmanager
 def rebuilding(where: str) -> Iterator[None]:
     """Name the file in whatever goes wrong while its model is rebuilt.
@@ -205,12 +260,11 @@ def rebuilding(where: str) -> Iterator[None]:
     except RecursionError:
         raise _too_deep(where) from None
     except (ValueError, TypeError, ImportError, MemoryError, OSError, Warning) as error:
+        tidy(error)
         error.add_note(f"(while rebuilding the model of {where})")
         raise
     except Exception as error:
-        raise DamagedFile(
-            f"{where} does not describe a model that can be built: {type(error).__name__}: {str(error)[:200]}"
-        ) from error
+        raise DamagedFile(f"{where} does not describe a model that can be built: {summary(error)}") from error
 
 
 def _too_many(where: str) -> UnsafeFile:

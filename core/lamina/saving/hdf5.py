@@ -31,6 +31,7 @@ from lamina.saving.training import (
     PROGRESS,
     compile_as_stored,
     restore_progress,
+    stored_progress,
     training_config,
     write_optimizer,
     written_progress,
@@ -127,7 +128,7 @@ def load_model(
         load_in_order(stored_weights(weights), model.layers)
         if compile:
             compile_as_stored(model, root, version, custom_objects)
-        restore_progress(model, root.text(PROGRESS), root.where, whole=compile)
+        restore_progress(model, stored_progress(root.text(PROGRESS), root.where), whole=compile)
     return model
 
 

@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import BinaryIO
 
 from lamina.saving.errors import DamagedFile
@@ -23,6 +23,9 @@ _UNDEFINED = bytes([255] * 8)
 _STRING, _VARIABLE = 3, 9  # classes of types
 _SHARED = 2  # the flag of a message that is kept elsewhere
 _LONGEST = 1 << 24  # bytes of one object header, which may be in many parts
+_REPEATS = (
+    8  # times the size of the file: what all headers may have that are read, some of them more than once
+)
 _REFERENCE = struct.Struct("<IQI")  # length, address of the heap, index in it
 
 
@@ -44,10 +47,13 @@ class Attributes:
         self._file = file
         self._size = size
         self._where = where
-        self._heap = lru_cache(64)(lambda address: objects(file, address, size))
+        self._heap = cache(lambda address: objects(file, address, size))
+        self._headers_left = _LONGEST + _REPEATS * size
+        self._texts_left = 0
 
     def of(self, address: int) -> dict[str, Attribute]:
         """The attributes of the object whose header is at `address`.  Raises DamagedFile."""
+        self._texts_left = self._size  # HDF5 keeps one text for each reference
         try:
             found = (self._parsed(message) for kind, message in self._messages(address) if kind == _ATTRIBUTE)
             return dict(found)
@@ -81,7 +87,8 @@ class Attributes:
         total = 0
         for at, length in blocks:
             total += length + 1
-            if total > _LONGEST:
+            self._headers_left -= length + 1
+            if total > _LONGEST or self._headers_left < 0:
                 raise ValueError("it never ends")
             block = self._read(at, length)
             position = 0
@@ -138,6 +145,9 @@ class Attributes:
         at, size = self._heap(address).get(index, (0, -1))
         if length != size:
             raise ValueError(f"a text of {length} bytes is kept in {max(size, 0)}")
+        self._texts_left -= length
+        if self._texts_left < 0:
+            raise ValueError("its texts are longer than the file")
         return self._read(at, length).split(b"\0")[0]
 
 

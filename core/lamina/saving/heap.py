@@ -18,7 +18,7 @@ _HEAP = b"GCOL"
 _HEAP_HEADER = struct.Struct("<4sB3xQ")  # signature, version, size of the whole block
 _OBJECT_HEADER = struct.Struct("<HH4xQ")  # index (0 is free space), references, size
 _SMALLEST_HEAP = 4096
-_MOST_OBJECTS = 1_000_000
+_MOST_OBJECTS = 300_000  # which take 70 MB
 _CHUNK = 1 << 22
 
 _FOREIGN = (
@@ -108,7 +108,9 @@ def objects(file: BinaryIO, at: int, size: int) -> dict[int, tuple[int, int]]:
     header = file.read(_HEAP_HEADER.size)
     if len(header) < _HEAP_HEADER.size or not header.startswith(_HEAP):
         raise ValueError("there is no heap where one should be")
-    length = _HEAP_HEADER.unpack(header)[2]
+    _, version, length = _HEAP_HEADER.unpack(header)
+    if version != 1:  # which `check_heaps` did not walk
+        raise ValueError("there is a heap of an unknown version")
     return {index: (position, size) for index, position, size in _walk(file, at, min(length, size - at))}
 
 

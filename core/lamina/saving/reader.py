@@ -29,7 +29,7 @@ from lamina.saving.heap import check_heaps
 from lamina_registry import shown
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
-_LAYOUTS = {h5py.h5d.COMPACT: "compact", h5py.h5d.CONTIGUOUS: "contiguous", h5py.h5d.CHUNKED: "chunked"}
+_LAYOUTS = h5py.h5d.COMPACT, h5py.h5d.CONTIGUOUS, h5py.h5d.CHUNKED
 _MOST_CHUNKS = 1_000_000
 
 Source: TypeAlias = str | os.PathLike[str] | h5py.Group | BinaryIO
@@ -132,7 +132,7 @@ class Folder:
 
     def folder(self, path: str) -> Folder | None:
         """The group at `path`, or None where there is none.  Raises UnsafeFile for a link that leaves its place."""
-        found = self._open(path)
+        found = linked(self._group, path, self.where)
         if found is None:
             return None
         if not isinstance(found, h5py.Group):
@@ -141,31 +141,46 @@ class Folder:
 
     def array(self, path: str) -> Array | None:
         """The dataset at `path`, not yet read, or None where there is none."""
-        found = self._open(path)
+        found = linked(self._group, path, self.where)
         if found is None:
             return None
         if not isinstance(found, h5py.Dataset):
             raise DamagedFile(f"{self.where}: {shown(path)} should be an array and is {shown(found)}")
         return Array(found, f"{self.where}: {shown(path)}", self.allowance)
 
-    def _open(self, path: str) -> Any:
-        """The object at `path`, reached over hard links only."""
-        here: Any = self._group
-        steps = [step for step in path.split("/") if step not in ("", ".")]
-        if not steps:
-            raise DamagedFile(f"{self.where}: {shown(path)} names nothing")
-        for step in steps:
-            with _translated(self.where):
-                name = step.encode("utf-8", "surrogateescape")
-                if not isinstance(here, h5py.Group) or b"\0" in name or not here.id.links.exists(name):
-                    return None
-                if here.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
-                    raise UnsafeFile(
-                        f"{self.where}: {shown(path)} is a link to another place, which is never "
-                        "followed; copy the data itself into the file"
-                    )
-                here = here[step]
-        return here
+
+def linked(group: h5py.Group, path: str, where: str) -> Any:
+    """The object at `path` in a group, reached over hard links only; None where there is none."""
+    here: Any = group
+    steps = [step for step in path.split("/") if step not in ("", ".")]
+    if not steps:
+        raise DamagedFile(f"{where}: {shown(path)} names nothing")
+    for step in steps:
+        with _translated(where):
+            name = step.encode("utf-8", "surrogateescape")
+            if not isinstance(here, h5py.Group) or b"\0" in name or not here.id.links.exists(name):
+                return None
+            if here.id.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                raise UnsafeFile(
+                    f"{where}: {shown(path)} is a link to another place, which is never "
+                    "followed; copy the data itself into the file"
+                )
+            here = here[step]
+    return here
+
+
+def check_place(dataset: h5py.Dataset, where: str) -> None:
+    """Raise UnsafeFile for a dataset whose content lies in other files."""
+    plist = dataset.id.get_create_plist()
+    if plist.get_external_count():
+        raise UnsafeFile(
+            f"{where} is stored in another file, which is never opened; copy the data itself into this one"
+        )
+    if plist.get_layout() not in _LAYOUTS:
+        raise UnsafeFile(
+            f"{where} is a virtual dataset, made of other files, which are never opened; "
+            "copy the data itself into this one"
+        )
 
 
 class Array:
@@ -179,18 +194,9 @@ class Array:
             self.shape, self.dtype, self._bytes = self._checked(dataset)
 
     def _checked(self, dataset: h5py.Dataset) -> tuple[tuple[int, ...], np.dtype[Any], int]:
+        check_place(dataset, self._where)
         plist = dataset.id.get_create_plist()
         layout = plist.get_layout()
-        if plist.get_external_count():
-            raise UnsafeFile(
-                f"{self._where} is stored in another file, which is never opened; "
-                "copy the data itself into this one"
-            )
-        if layout not in _LAYOUTS:
-            raise UnsafeFile(
-                f"{self._where} is a virtual dataset, made of other files, which are never opened; "
-                "copy the data itself into this one"
-            )
         filters = [plist.get_filter(index)[0] for index in range(plist.get_nfilters())]
         if not set(filters) <= _FILTERS:
             raise UnsafeFile(

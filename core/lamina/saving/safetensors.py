@@ -211,6 +211,8 @@ def _list_of_layers(listed: Any, where: str) -> list[tuple[str, list[str]]]:
             and all(isinstance(name, str) for name in each[1])
             for each in listed
         ):
+            if len({layer for layer, _ in listed}) < len(listed):
+                raise DamagedFile(f"{where} has a layer twice")
             return [(layer, names) for layer, names in listed]
     raise DamagedFile(f"{where} should list layers as [[name, [weights ...]], ...], not {shown(listed)}")
 
@@ -229,10 +231,10 @@ class _Tensor:
                 raise DamagedFile(
                     f"{where} should have a dtype, a shape and two data_offsets, and is {shown(entry)}"
                 )
-        if word not in _KINDS or len(shape) > _MOST_AXES:
+        if word not in _KINDS or len(shape) > _MOST_AXES or max(shape, default=0) >= 1 << 31:
             raise DamagedFile(
-                f"{where} is of type {shown(word)} and {len(shape)} axes; what is read are {', '.join(_KINDS)} of at "
-                f"most {_MOST_AXES}"
+                f"{where} is of type {shown(word)} and shape {shown(shape)}; what is read are {', '.join(_KINDS)} of "
+                f"at most {_MOST_AXES} axes below 2**31"
             )
         self.span = first, end
         self._kind = np.dtype("uint16" if word == "BF16" else _KINDS[word]).newbyteorder("<")

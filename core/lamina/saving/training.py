@@ -137,9 +137,11 @@ def _restore(model: Any, root: Folder, ours: bool) -> None:
             model._make_train_function()
             if not ours:
                 raise ValueError("another Keras keeps other things in another order")
-            model.optimizer.set_weights([array.read() for array in stored_arrays(weights)])
-        if state is not None:
-            _restore_state(model.optimizer, state)
+            arrays = [array.read() for array in stored_arrays(weights)]
+        pairs = [] if state is None else _stored_state(model.optimizer, state)
+        if weights is not None:
+            model.optimizer.set_weights(arrays)
+        K.batch_set_value(pairs)
     except (UnsafeFile, DamagedFile):
         raise
     except ValueError as error:
@@ -150,7 +152,8 @@ def _restore(model: Any, root: Folder, ours: bool) -> None:
         )
 
 
-def _restore_state(optimizer: Any, folder: Folder) -> None:
+def _stored_state(optimizer: Any, folder: Folder) -> list[tuple[Any, np.ndarray[Any, Any]]]:
+    """The variables that `_state` finds with the values stored for them."""
     pairs = []
     for name, variable in _state(optimizer).items():
         array = folder.array(name)
@@ -158,7 +161,7 @@ def _restore_state(optimizer: Any, folder: Folder) -> None:
             if array.shape != tuple(variable.shape):
                 raise ValueError(f"{name} has shape {tuple(variable.shape)}, and the saved one {array.shape}")
             pairs.append((variable, array.read()))
-    K.batch_set_value(pairs)
+    return pairs
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------
@@ -178,16 +181,22 @@ def written_progress(model: Any, whole: bool) -> dict[str, str]:
     return {PROGRESS: json.dumps(progress.plain(random=whole))}
 
 
-def restore_progress(model: Any, text: str | None, where: str, whole: bool) -> None:
-    """How far training had come, from the text of a file if it has any; `whole` as in `written_progress`."""
+def stored_progress(text: str | None, where: str) -> Progress | None:
+    """How far training had come, from the text of a file if it has any."""
     if text is None:
-        return
+        return None
     try:
-        found = Progress.of_plain(gate.parse_json(text, f"{PROGRESS} of {where}"))
+        return Progress.of_plain(gate.parse_json(text, f"{PROGRESS} of {where}"))
     except (UnsafeFile, DamagedFile):
         raise
     except ValueError as error:
         raise DamagedFile(f"{PROGRESS} of {where} cannot be understood: {error}") from error
+
+
+def restore_progress(model: Any, found: Progress | None, whole: bool) -> None:
+    """Go on from there; `whole` as in `written_progress`."""
+    if found is None:
+        return
     if whole:
         model._progress = found
     else:

@@ -12,7 +12,7 @@ from lamina.saving.atomic import replacing
 from lamina.saving.errors import DamagedFile
 from lamina.saving.matching import load_by_name, load_in_order
 from lamina.saving.reader import Folder, Source, opened, reading
-from lamina.saving.training import PROGRESS, restore_progress, written_progress
+from lamina.saving.training import PROGRESS, restore_progress, stored_progress, written_progress
 from lamina.saving.weights import stored_weights, write_layers
 from lamina.saving.writer import Target, may_write, write_texts, writing
 
@@ -64,12 +64,13 @@ def load_weights(
             safetensors.is_named(filepath) or safetensors.is_in(source)
         ):
             tensors = safetensors.Tensors(source)
+            progress = stored_progress(tensors.metadata.get(PROGRESS), tensors.where)
             place(tensors.weights(model.layers), model.layers)
-            restore_progress(model, tensors.metadata.get(PROGRESS), tensors.where, whole=False)
-            return
-        with reading(source) as root:
-            place(stored_weights(_weights_group(root)), model.layers)
-            restore_progress(model, root.text(PROGRESS), root.where, whole=False)
+        else:
+            with reading(source) as root:
+                progress = stored_progress(root.text(PROGRESS), root.where)
+                place(stored_weights(_weights_group(root)), model.layers)
+        restore_progress(model, progress, whole=False)
 
 
 def _weights_group(root: Folder) -> Folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -85,7 +86,7 @@ def stored_weights(folder: Folder) -> StoredWeights:
     if names is None:
         raise DamagedFile(f"{folder.where} has no list 'layer_names'; it may be cut short")
     layers = []
-    for name in names:
+    for name in _each_once(names, folder):
         layer = folder.folder(name)
         if layer is None:
             raise DamagedFile(f"{folder.where} lists the layer {shown(name)} and does not hold it")
@@ -93,10 +94,18 @@ def stored_weights(folder: Folder) -> StoredWeights:
     return StoredWeights(layers, folder.where, folder.text("backend"), folder.text("keras_version"))
 
 
+def _each_once(names: list[str], folder: Folder) -> list[str]:
+    """The names, of which none may be there twice: no Keras can write that, and it would be read again and again."""
+    if len(set(names)) < len(names):
+        twice, _ = Counter(names).most_common(1)[0]
+        raise DamagedFile(f"{folder.where} lists {shown(twice)} twice")
+    return names
+
+
 def stored_arrays(folder: Folder) -> list[StoredArray]:
     """The arrays, not yet read, that a group lists as its weights."""
     arrays: list[StoredArray] = []
-    for name in folder.names("weight_names") or ():
+    for name in _each_once(folder.names("weight_names") or [], folder):
         array = folder.array(name)
         if array is None:
             raise DamagedFile(f"{folder.where} lists the weight {shown(name)} and does not hold it")

@@ -10,6 +10,7 @@ from typing import Any
 from lamina.saving import gate
 from lamina.saving.errors import DamagedFile, UnsafeFile
 from lamina_registry import shown
+from lamina_registry.errors import printable
 
 try:
     import yaml
@@ -23,7 +24,10 @@ _PLAIN = ("null", "bool", "int", "float", "str", "seq", "map")
 # How PyYAML under Keras 2 wrote tuples, and Python 2 its texts.
 _TUPLE = "tag:yaml.org,2002:python/tuple"
 _TEXTS = ("tag:yaml.org,2002:python/str", "tag:yaml.org,2002:python/unicode", "tag:yaml.org,2002:timestamp")
-_LONGEST_TEXT = 1 << 22  # characters; PyYAML reads less than a million a second
+# PyYAML reads less than a million characters a second, and takes 700 bytes for each entry.
+_LONGEST_TEXT = 1 << 21  # characters
+_MOST_NODES = 100_000
+_LONGEST_KEY = 6  # characters of a number
 _LONGEST_NUMBER = 64  # characters: 1:1:1:... is an integer in YAML 1.1, and a slow one
 
 
@@ -56,7 +60,8 @@ def load(text: str, where: str) -> Any:
             f"{where} has a config more than {gate.DEEPEST} levels deep, which no model needs"
         ) from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise DamagedFile(f"{where} is no YAML of a model: {' '.join(str(error).split())}") from error
+        told = printable(" ".join(str(error).split()))
+        raise DamagedFile(f"{where} is no YAML of a model: {told}") from error
     gate.check_config(data, where)
     return data
 
@@ -84,8 +89,10 @@ class _Loader(yaml.SafeLoader):
         if alias and id(node) not in self.sizes:
             raise UnsafeFile(f"{self.where} has a value that contains itself")
         self.count += self.sizes[id(node)] if alias else 1
-        if self.count > gate.MOST_NODES:
-            raise UnsafeFile(f"{self.where} has a config of more than {gate.MOST_NODES:,} entries")
+        if self.count > _MOST_NODES:
+            raise UnsafeFile(
+                f"{self.where} has a config of more than {_MOST_NODES:,} entries, which are too many for YAML: use JSON"
+            )
         self.sizes.setdefault(id(node), self.count - before)
         return node
 
@@ -93,6 +100,19 @@ class _Loader(yaml.SafeLoader):
         """Merge keys (<<) multiply what they repeat, and no config has them."""
         if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
             raise UnsafeFile(f"{self.where} has a merge key (<<), which no model needs")
+        for key, _ in node.value:
+            # Large numbers can be chosen so that a dict is slow, and tuples so that their hashes are.
+            plain = isinstance(key, yaml.ScalarNode) and (
+                key.tag.endswith(":str") or len(key.value) <= _LONGEST_KEY
+            )
+            if not plain:
+                raise DamagedFile(f"{self.where}: a config has keys that are not text: {shown(key.value)}")
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise DamagedFile(f"{self.where} has a map that names one of {shown([*found])} twice")
+        return found
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
         if (

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from lamina_registry import shown
 
 _WORDS = 624  # in the state of the Mersenne Twister behind np.random
 
@@ -41,11 +44,11 @@ class Progress:
             raise ValueError("it has not the keys 'epoch' and 'best'")
         progress, epoch = cls(), plain.get("epoch")
         if epoch is not None and not (type(epoch) is int and epoch >= 0):
-            raise ValueError(f"the epoch is a number of epochs, not {epoch!r}")
+            raise ValueError(f"the epoch is a number of epochs, not {shown(epoch)}")
         progress.epoch = epoch
         for name, value in plain["best"].items():
-            if type(value) not in (int, float) or math.isnan(value):
-                raise ValueError(f"a best value is a number, not {value!r}")
+            if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
+                raise ValueError(f"a best value is a finite number, not {shown(value)}")
             progress.best[name] = float(value)
         if epoch is not None and plain.get("random") is not None:
             progress._random = _checked(plain["random"])
@@ -92,6 +95,8 @@ def _checked(random: Any) -> tuple[Any, ...]:
     try:
         key, position, has_gauss, gauss = random
         fits = len(key) == _WORDS and all(type(word) is int and 0 <= word < 2**32 for word in key)
+        # The twister never leaves zero, and normal numbers drawn from it would never come.
+        fits = fits and (key[0] >> 31 == 1 or any(key[1:]))
         fits = fits and 0 <= position <= _WORDS and has_gauss in (0, 1) and math.isfinite(gauss)
         state = "MT19937", np.array(key, "uint32"), int(position), int(has_gauss), float(gauss)
     except (TypeError, ValueError, OverflowError):

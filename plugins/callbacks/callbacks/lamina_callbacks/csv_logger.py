@@ -21,7 +21,7 @@ class CSVLogger(Callback):
     append: go on with a table that is there, in its columns: what an epoch lacks is NA, and what the table has no
         column for is left out, with a warning.  Otherwise the table starts anew.
 
-    Raises OSError naming the file when it cannot be written to.
+    Raises OSError naming the file when it cannot be written to, ValueError for one to go on with that is no table.
     """
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
@@ -52,6 +52,8 @@ class CSVLogger(Callback):
                 text = file.read()
         except FileNotFoundError:
             return None
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.filename} is no table that CSVLogger can go on with: {error}") from error
         return header[1:], not text or text.endswith("\n")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

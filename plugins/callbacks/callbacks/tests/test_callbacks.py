@@ -548,3 +548,12 @@ def test_other_keywords_become_attributes(model):
         warnings.simplefilter("error")
         assert LambdaCallback(note=3).note == 3
         fit(model, LambdaCallback())
+
+
+@pytest.mark.parametrize("content", [b"epoch," + b"a" * 200_000, b"\xff\xfe,\n"])
+def test_what_is_no_table_is_not_gone_on_with(tmp_path, content):
+    path = tmp_path / "log.csv"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="no table that CSVLogger can go on with"):
+        CSVLogger(path, append=True).on_train_begin()
+    assert path.read_bytes() == content

@@ -17,7 +17,7 @@ from lamina.layers import Layer
 from lamina.saving import gate
 from lamina.saving.errors import DamagedFile
 from lamina.tensor import Shape
-from lamina_registry import UnknownName, get_custom_objects
+from lamina_registry import UnknownName, get_custom_objects, shown
 
 Function = Callable[..., Any]
 
@@ -31,7 +31,7 @@ class Lambda(Layer):
     function: of tensors, written with K.  It is given the mask, too, if it has an argument of that name.
     output_shape: the sizes of the output where the function leaves them unknown: those after the batch, or a
         function from the shape of the input to that of the output, batch included.  Usually they follow from the
-        function itself.
+        function itself.  Axes of size 1 that only one of the two has are added to the output or taken from it.
     mask: the mask of the output, or a function of inputs and mask that answers it; None, and no mask goes on.
     arguments: further arguments of the function, a dict.
 
@@ -84,6 +84,8 @@ class Lambda(Layer):
         wanted = [
             tuple(shape) for shape in (promised if isinstance(promised[0], list | tuple) else [promised])
         ]
+        # Keras 2 takes output_shape's word: programs promise (1,) for a function that sums over the last axis.
+        found = [_with_ones(x, shape) for x, shape in zip(found, wanted, strict=False)] + found[len(wanted) :]
         if len(wanted) != len(found) or not all(map(_agree, wanted, map(K.int_shape, found))):
             raise ValueError(
                 f"{self.name}: output_shape says {promised} for inputs of {shapes}, and the function makes "
@@ -138,6 +140,8 @@ class Lambda(Layer):
         config = dict(config)
         known = {**get_custom_objects(), **(custom_objects or {})}
         name = str(config.get("name"))
+        if "function" not in config:
+            raise ValueError(f"the config of the Lambda {shown(name)} has no 'function'")
         config["function"] = _read(config["function"], config.pop("function_type", None), name, known)
         if config.pop("output_shape_type", "raw") != "raw":
             # Who passes the function itself need not pass its shape: that follows from the function.
@@ -152,6 +156,22 @@ def _takes_mask(function: Function) -> bool:
         return "mask" in inspect.signature(function).parameters
     except (TypeError, ValueError):  # a builtin that shows no signature
         return False
+
+
+def _with_ones(x: Any, shape: Shape) -> Any:
+    """x in `shape` where that differs by axes of size 1 after the batch alone; else x as it is."""
+    found = K.int_shape(x)
+    if len(found) == len(shape) or not found or not shape:
+        return x
+    if not _agree(tuple(n for n in found[1:] if n != 1), tuple(n for n in shape[1:] if n != 1)):
+        return x
+    for axis in reversed(range(1, len(found))):
+        if found[axis] == 1:
+            x = K.squeeze(x, axis)
+    for axis in range(1, len(shape)):
+        if shape[axis] == 1:
+            x = K.expand_dims(x, axis)
+    return x
 
 
 def _agree(one: Shape, other: Shape) -> bool:
@@ -218,5 +238,5 @@ def _unmarshalled(written: Any, layer: str, known: Mapping[str, Any]) -> Functio
 def _array(value: Any) -> Any:
     """An argument, with the array back that JSON keeps as a dict."""
     if isinstance(value, Mapping) and value.keys() == {"type", "value"} and value["type"] == "ndarray":
-        return np.array(value["value"])
+        return gate.array_of(value["value"])
     return value

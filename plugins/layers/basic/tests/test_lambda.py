@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from lamina import backend as K
 from lamina.layers import Input, Lambda, Masking, deserialize, serialize
 from lamina.models import Model, load_model
-from lamina.saving import UnsafeFile, trusted
+from lamina.saving import DamagedFile, UnsafeFile, trusted
 from lamina.testing import Case, parametrize_layers, predict
 
 ELSEWHERE = {
@@ -83,7 +83,16 @@ def test_output_shape_adds_what_is_not_known():
     assert K.int_shape(x) == (None, None, 3)
 
 
-@pytest.mark.parametrize("output_shape", [(7,), lambda shape: (shape[0], 7), (3, 1)])
+def test_output_shape_may_have_other_axes_of_size_1():
+    x = np.arange(6.0).reshape(2, 3)
+    total = Lambda(lambda x: K.sum(x, axis=-1), output_shape=(1,))
+    assert_allclose(predict(total, x), [[3.0], [12.0]])
+    mean = Lambda(lambda x: K.mean(x, axis=-1, keepdims=True), output_shape=())
+    assert_allclose(predict(mean, x), [1.0, 4.0])
+    assert Lambda(lambda x: x, output_shape=(1, 3, 1))(Input((3,)))._keras_shape == (None, 1, 3, 1)
+
+
+@pytest.mark.parametrize("output_shape", [(7,), lambda shape: (shape[0], 7), (3, 2)])
 def test_an_output_shape_that_is_wrong_is_named(output_shape):
     with pytest.raises(ValueError, match="leave output_shape out"):
         Lambda(lambda x: x, output_shape=output_shape)(Input((3,)))
@@ -193,3 +202,14 @@ def test_arrays_among_the_arguments_come_back(tmp_path):
     for how in ({"custom_objects": {"l": scaled}}, {"safe_mode": False}):
         again = load_model(path, compile=False, **how)
         assert_array_equal(again.predict(np.array([[1.0, 1.0]])), [[2.0, 3.0]])
+
+
+def test_a_config_without_a_function_is_told():
+    with pytest.raises(ValueError, match="the Lambda 'l' has no 'function'"):
+        deserialize({"class_name": "Lambda", "config": {"name": "l"}})
+
+
+def test_an_array_of_texts_is_no_argument():
+    arguments = {"x": {"type": "ndarray", "value": ["long" * 1000, ""]}}
+    with pytest.raises(DamagedFile, match="of numbers"):
+        deserialize({"class_name": "Lambda", "config": {"function": "square", "arguments": arguments}})

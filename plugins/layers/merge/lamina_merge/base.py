@@ -12,7 +12,8 @@ from lamina.tensor import Tensor
 class Merge(Layer):
     """Base of layers that make one tensor of several.
 
-    A subclass writes `call`, given the list of inputs; `count` is how many it takes, None for two or more.
+    A subclass writes `call`, given the list of inputs, or `_merge_function`, given them with as many axes each: its
+    name in Keras 2, where users' own merge layers write it.  `count` is how many inputs it takes, None for two or more.
     """
 
     supports_masking = True
@@ -35,6 +36,14 @@ class Merge(Layer):
                 f"{self.name}: can not merge tensors with different batch sizes, met shapes {input_shape}"
             )
         super().build(input_shape)
+
+    def call(self, inputs: list[Tensor]) -> Tensor:
+        return self._merge_function(aligned(inputs))
+
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        raise NotImplementedError(
+            f"{self.name}: {type(self).__name__} has neither a call nor a _merge_function"
+        )
 
     def compute_mask(self, inputs: list[Tensor], mask: Any = None) -> Any:
         """True where every mask there is is true."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from lamina import backend as K
 from lamina.tensor import Tensor
-from lamina_merge.base import Merge, aligned
+from lamina_merge.base import Merge
 
 
 class Add(Merge):
@@ -22,8 +22,8 @@ class Add(Merge):
     Raises ValueError when called on fewer than two inputs, or on shapes that do not fit together.
     """
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(lambda x, y: x + y, aligned(inputs))
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(lambda x, y: x + y, inputs)
 
 
 class Subtract(Merge):
@@ -37,8 +37,8 @@ class Subtract(Merge):
 
     count = 2
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        x, y = aligned(inputs)
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        x, y = inputs
         return x - y
 
 
@@ -51,8 +51,8 @@ class Multiply(Merge):
     Raises ValueError when called on fewer than two inputs, or on shapes that do not fit together.
     """
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(lambda x, y: x * y, aligned(inputs))
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(lambda x, y: x * y, inputs)
 
 
 class Average(Merge):
@@ -64,8 +64,8 @@ class Average(Merge):
     Raises ValueError when called on fewer than two inputs, or on shapes that do not fit together.
     """
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(lambda x, y: x + y, aligned(inputs)) / len(inputs)
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(lambda x, y: x + y, inputs) / len(inputs)
 
 
 class Maximum(Merge):
@@ -77,8 +77,8 @@ class Maximum(Merge):
     Raises ValueError when called on fewer than two inputs, or on shapes that do not fit together.
     """
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(K.maximum, aligned(inputs))
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(K.maximum, inputs)
 
 
 class Minimum(Merge):
@@ -90,8 +90,8 @@ class Minimum(Merge):
     Raises ValueError when called on fewer than two inputs, or on shapes that do not fit together.
     """
 
-    def call(self, inputs: list[Tensor]) -> Tensor:
-        return reduce(K.minimum, aligned(inputs))
+    def _merge_function(self, inputs: list[Tensor]) -> Tensor:
+        return reduce(K.minimum, inputs)
 
 
 def add(inputs: list[Tensor], **kwargs: Any) -> Tensor:

@@ -16,6 +16,7 @@ def layers():
         "Minimum": "lamina_merge.elementwise:Minimum",
         "Multiply": "lamina_merge.elementwise:Multiply",
         "Subtract": "lamina_merge.elementwise:Subtract",
+        "_Merge": "lamina_merge.base:Merge",  # which merge layers of one's own are made from, in Keras 2 by this name
         "add": "lamina_merge.elementwise:add",
         "average": "lamina_merge.elementwise:average",
         "concatenate": "lamina_merge.concatenate:concatenate",

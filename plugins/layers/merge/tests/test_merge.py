@@ -6,6 +6,7 @@ from lamina import backend as K
 from lamina import layers
 from lamina.layers import Add, Average, Concatenate, Dot, Input, Masking, Maximum, Minimum, Multiply, Subtract
 from lamina.testing import Case, parametrize_layers, predict
+from lamina_merge.base import Merge
 
 
 def cosine(x, y):
@@ -72,6 +73,15 @@ def masked(shape, value=0.0):
 def mask_of(layer, tensors, inputs, arrays):
     (mask,) = [layer(tensors)._keras_history[0]._inbound_nodes[-1].output_masks[0]]
     return K.function(inputs, [mask])(arrays)[0]
+
+
+def test_a_merge_layer_of_ones_own_writes_its_merge_function():
+    class Halfway(Merge):
+        def _merge_function(self, inputs):
+            return inputs[0] / 2 + inputs[1] / 2
+
+    inputs = [np.ones((1, 2, 3)), np.full((1, 3), 3.0)]
+    assert_array_equal(predict(Halfway(), inputs), np.full((1, 2, 3), 2.0))
 
 
 def test_a_step_counts_where_no_input_masks_it():

@@ -19,7 +19,7 @@ import numpy as np
 from lamina.op import Op, op
 from lamina.ops.elementwise import hard_sigmoid, sigmoid, where
 from lamina.ops.joining import concatenate, stack
-from lamina.ops.kernels import Call, bound, is_blas, ones
+from lamina.ops.kernels import Call, Prepares, bound, is_blas, ones
 from lamina.ops.linalg import matmul, swap
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula
@@ -28,6 +28,7 @@ from lamina.ops.slices import getitem
 from lamina.tensor import Constant, Spec, Tensor
 
 NO_MASK = Constant(True)
+CACHE = 1 << 19  # bytes of projections made at once: half of what the cache of a core has
 
 
 def absent(value: float, dtype: str) -> Constant:
@@ -160,17 +161,18 @@ class Squash:
 
 
 def scaled_blocks(
-    weights: np.ndarray, order: Sequence[int], scales: Sequence[float]
-) -> tuple[np.ndarray, list[Call]]:
-    """`blocks`, each times a number, and the calls that make them so at each run."""
+    weights: np.ndarray, number: int, order: Sequence[int], scales: Sequence[float]
+) -> tuple[np.ndarray, list[Any]]:
+    """`blocks` of the op's input of this number, each times a factor, and the calls that make them so."""
     units = weights.shape[1] // len(order)
     copy = np.empty((len(order), weights.shape[0], units), weights.dtype)
-    return copy, [
+    makes = [
         partial(
             np.multiply, weights[:, at * units : (at + 1) * units], np.asarray(scale, copy.dtype), copy[gate]
         )
         for gate, (at, scale) in enumerate(zip(order, scales, strict=True))
     ]
+    return copy, [Prepares(call, number) for call in makes]
 
 
 def scaled_bias(
@@ -226,11 +228,43 @@ def masked_rows(x: np.ndarray, factors: np.ndarray, gates: int) -> list[tuple[np
 
 
 def project(x: np.ndarray, kernels: np.ndarray, of_inputs: np.ndarray, out: np.ndarray) -> list[Call]:
-    """The calls that write x . kernel for all steps into out, (gates, time, batch, units)."""
+    """The calls that write x . kernel of steps into out, (gates, time, batch, units)."""
     calls: list[Call] = []
     for gate, (rows, fill) in enumerate(masked_rows(x, of_inputs, len(out))):
         calls += [*fill, partial(np.dot, rows, kernels[gate], out[gate].reshape(len(rows), out.shape[-1]))]
     return calls
+
+
+class Projection:
+    """x . kernel a few steps at a time, so that what is made for a step is in the cache when its turn comes.
+
+    z: where it goes, (gates, time, batch, units), or None where nobody reads it but the step.
+    """
+
+    def __init__(
+        self, x: np.ndarray, kernels: np.ndarray, of_inputs: np.ndarray, z: np.ndarray | None
+    ) -> None:
+        gates, _, units = kernels.shape
+        time, batch, _ = x.shape
+        size = max(1, gates * batch * units * x.itemsize)
+        self.steps = min(time, max(1, CACHE // size))
+        self.z = np.empty((gates, self.steps, batch, units), x.dtype) if z is None else z
+        self._x, self._kernels, self._of_inputs = x, kernels, of_inputs
+
+    def at(self, step: int) -> tuple[np.ndarray, list[Call]]:
+        """x . kernel of a step, (gates, batch, units), and the calls that make it, of this step and the next ones."""
+        now = step % self.z.shape[1]
+        if step % self.steps:
+            return self.z[:, now], []
+        x = self._x[step : step + self.steps]
+        return self.z[:, now], project(x, self._kernels, self._of_inputs, self.z[:, now : now + len(x)])
+
+
+def over_time(out: np.ndarray | None, steps: int, like: np.ndarray) -> Callable[[int], np.ndarray]:
+    """Where the value of each step goes: into `out`, or, where nobody reads that, in the place of the value `steps`
+    steps before."""
+    kept = np.empty((steps, *like.shape), like.dtype) if out is None else out
+    return lambda step: kept[step % len(kept)]
 
 
 def recur(h: np.ndarray, kernels: np.ndarray, of_state: np.ndarray, out: np.ndarray) -> list[Call]:
@@ -394,6 +428,11 @@ def _(dz, *, order):
         return sequence(calls)
 
     return bound(bind)
+
+
+def ended(*pairs: tuple[np.ndarray | None, np.ndarray]) -> list[Call]:
+    """The calls that copy, for each (out, last state), the state to where somebody reads it."""
+    return [partial(np.copyto, out, state) for out, state in pairs if out is not None]
 
 
 def sequence(calls: Sequence[Call]) -> Call:

@@ -16,7 +16,7 @@ from lamina.gradient import gradients
 from lamina.op import op
 from lamina.ops.elementwise import tanh
 from lamina.ops.joining import concatenate
-from lamina.ops.kernels import bound, is_blas
+from lamina.ops.kernels import bound, in_turn, is_blas
 from lamina.ops.linalg import matmul
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula, total
@@ -25,14 +25,16 @@ from lamina.ops.shape import expand_axes, zeros_like
 from lamina.tensor import Spec, Tensor
 from lamina_recurrent.gates import (
     SIGMOIDS,
+    Projection,
     Skips,
     Squash,
     absent,
     at_step,
     bias_grad,
     blocks,
+    ended,
     kernel_grad,
-    project,
+    over_time,
     projected,
     recur,
     rows_grad,
@@ -64,7 +66,7 @@ def _infer(
     return [states, Spec((batch, units), x.dtype), Spec((3, time, batch, units), x.dtype), states]
 
 
-@op(infer=_infer)
+@op(infer=_infer, spare=True)
 def gru_sequence(
     xp,
     x,
@@ -157,9 +159,9 @@ def _(x, *specs, recurrent, reset_after):
 
     def bind(outs, x, kernel, recurrent_kernel, bias, recurrent_bias, h0, mask, of_inputs, of_state):
         ys, h_last, gates, inner = outs
-        time, batch, units = ys.shape
-        input_kernels, calls = scaled_blocks(kernel, ORDER, scales)
-        kernels, more = scaled_blocks(recurrent_kernel, ORDER, scales)
+        (time, batch), units = x.shape[:2], recurrent_kernel.shape[0]
+        input_kernels, calls = scaled_blocks(kernel, 1, ORDER, scales)
+        kernels, more = scaled_blocks(recurrent_kernel, 2, ORDER, scales)
         added, most = scaled_bias(bias, batch, units, ORDER, scales, offsets)
         added_inside, last = scaled_bias(recurrent_bias, batch, units, ORDER, scales, (0.0,) * 3)
         if added is None:
@@ -171,9 +173,13 @@ def _(x, *specs, recurrent, reset_after):
         a, product = np.empty((2, batch, units), x.dtype), np.empty((batch, units), x.dtype)
         h, kept = np.empty_like(product), np.empty_like(product)
         calls += [*more, *most, *last, *skips.calls, partial(np.copyto, h, h0)]
-        calls += project(x, input_kernels, of_inputs, gates)
+        projection = Projection(x, input_kernels, of_inputs, gates)
+        y_at, inner_at = over_time(ys, 2, h), over_time(inner, 1, h)
         for step in range(time):
-            z, r, g = now = gates[:, step]
+            now, made = projection.at(step)
+            z, r, g = now
+            calls += made
+            y, within = y_at(step), inner_at(step)
             calls += recur(h, kernels[:2], to_gates, a)
             if added is not None:
                 calls.append(partial(np.add, a, added[:2], a))
@@ -183,27 +189,27 @@ def _(x, *specs, recurrent, reset_after):
                 left = kept
                 calls.append(partial(np.multiply, h, to_candidate, left))
             if reset_after:
-                calls.append(partial(np.dot, left, kernels[2], inner[step]))
+                calls.append(partial(np.dot, left, kernels[2], within))
                 if added_inside is not None:
-                    calls.append(partial(np.add, inner[step], added_inside[2], inner[step]))
-                calls.append(partial(np.multiply, r, inner[step], product))
+                    calls.append(partial(np.add, within, added_inside[2], within))
+                calls.append(partial(np.multiply, r, within, product))
             else:
-                calls.append(partial(np.multiply, r, left, inner[step]))
-                calls.append(partial(np.dot, inner[step], kernels[2], product))
+                calls.append(partial(np.multiply, r, left, within))
+                calls.append(partial(np.dot, within, kernels[2], product))
             calls.append(partial(np.add, g, product, g))
             if bias.ndim:
                 calls.append(partial(np.add, g, added[2], g))  # type: ignore[index]
             calls += [
                 partial(np.tanh, g, g),
-                partial(np.subtract, h, g, ys[step]),
-                partial(np.multiply, ys[step], z, ys[step]),
-                partial(np.add, ys[step], g, ys[step]),
-                *skips.keep(step, (ys[step], h)),
+                partial(np.subtract, h, g, y),
+                partial(np.multiply, y, z, y),
+                partial(np.add, y, g, y),
+                *skips.keep(step, (y, h)),
             ]
-            h = ys[step]
-        return sequence([*calls, partial(np.copyto, h_last, h)])
+            h = y
+        return [*calls, *ended((h_last, h))]
 
-    return bound(bind)
+    return in_turn(bind)
 
 
 # ---- the gradient

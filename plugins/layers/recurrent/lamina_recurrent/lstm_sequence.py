@@ -15,7 +15,7 @@ import numpy as np
 from lamina.gradient import gradients
 from lamina.op import op
 from lamina.ops.elementwise import tanh
-from lamina.ops.kernels import bound, is_blas
+from lamina.ops.kernels import bound, in_turn, is_blas
 from lamina.ops.linalg import matmul
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula, total
@@ -24,14 +24,16 @@ from lamina.ops.shape import expand_axes, zeros_like
 from lamina.tensor import Spec, Tensor
 from lamina_recurrent.gates import (
     SIGMOIDS,
+    Projection,
     Skips,
     Squash,
     absent,
     at_step,
     bias_grad,
     blocks,
+    ended,
     kernel_grad,
-    project,
+    over_time,
     projected,
     recur,
     rows_grad,
@@ -57,7 +59,7 @@ def _infer(x, kernel, recurrent_kernel, bias, h, c, mask, of_inputs, of_state, *
     return [states, last, last, Spec((4, time, batch, units), x.dtype), states, states]
 
 
-@op(infer=_infer)
+@op(infer=_infer, spare=True)
 def lstm_sequence(xp, x, kernel, recurrent_kernel, bias, h, c, mask, of_inputs, of_state, *, recurrent):
     """h after each step, (time, batch, units), the last h and c, and what the gradient needs: the gates i, f, o, g,
     c after each step, and tanh(c).
@@ -113,36 +115,39 @@ def _(x, *specs, recurrent):
 
     def bind(outs, x, kernel, recurrent_kernel, bias, h0, c0, mask, of_inputs, of_state):
         ys, h_last, c_last, gates, cells, curved = outs
-        time, batch, units = ys.shape
+        (time, batch), units = x.shape[:2], recurrent_kernel.shape[0]
         scales, offsets = (squash.scale,) * 3 + (1.0,), (squash.offset,) * 3 + (0.0,)
-        input_kernels, calls = scaled_blocks(kernel, ORDER, scales)
-        kernels, more = scaled_blocks(recurrent_kernel, ORDER, scales)
+        input_kernels, calls = scaled_blocks(kernel, 1, ORDER, scales)
+        kernels, more = scaled_blocks(recurrent_kernel, 2, ORDER, scales)
         added, most = scaled_bias(bias, batch, units, ORDER, scales, offsets)
         skips = Skips(mask)
         a, product = np.empty((4, batch, units), x.dtype), np.empty((batch, units), x.dtype)
         h, c = np.empty_like(product), np.empty_like(product)
         calls += [*more, *most, *skips.calls, partial(np.copyto, h, h0), partial(np.copyto, c, c0)]
-        calls += project(x, input_kernels, of_inputs, gates)
+        projection = Projection(x, input_kernels, of_inputs, gates)
+        y_at, c_at, curved_at = over_time(ys, 2, h), over_time(cells, 2, c), over_time(curved, 1, c)
         for step in range(time):
-            now = gates[:, step]
+            now, made = projection.at(step)
             i, f, o, g = now
+            calls += made
+            y, c_new, curve = y_at(step), c_at(step), curved_at(step)
             calls += recur(h, kernels, of_state, a)
             if added is not None:
                 calls.append(partial(np.add, a, added, a))
             calls += [partial(np.add, now, a, now), *([] if squash.hard else [partial(np.tanh, now, now)])]
             calls += [*squash.calls(now[:3], curved=True), *([partial(np.tanh, g, g)] if squash.hard else [])]
             calls += [
-                partial(np.multiply, f, c, cells[step]),
+                partial(np.multiply, f, c, c_new),
                 partial(np.multiply, i, g, product),
-                partial(np.add, cells[step], product, cells[step]),
-                partial(np.tanh, cells[step], curved[step]),
-                partial(np.multiply, o, curved[step], ys[step]),
-                *skips.keep(step, (cells[step], c), (ys[step], h)),
+                partial(np.add, c_new, product, c_new),
+                partial(np.tanh, c_new, curve),
+                partial(np.multiply, o, curve, y),
+                *skips.keep(step, (c_new, c), (y, h)),
             ]
-            h, c = ys[step], cells[step]
-        return sequence([*calls, partial(np.copyto, h_last, h), partial(np.copyto, c_last, c)])
+            h, c = y, c_new
+        return [*calls, *ended((h_last, h), (c_last, c))]
 
-    return bound(bind)
+    return in_turn(bind)
 
 
 # ---- the gradient

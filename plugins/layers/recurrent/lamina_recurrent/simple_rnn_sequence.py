@@ -9,7 +9,7 @@ import numpy as np
 from lamina.gradient import gradients
 from lamina.op import op
 from lamina.ops.elementwise import tanh
-from lamina.ops.kernels import bound, is_blas
+from lamina.ops.kernels import bound, in_turn, is_blas
 from lamina.ops.linalg import matmul
 from lamina.ops.reduction import sum_
 from lamina.ops.rules import by_formula, total
@@ -17,12 +17,14 @@ from lamina.ops.scan import scan
 from lamina.ops.shape import zeros_like
 from lamina.tensor import Spec, Tensor
 from lamina_recurrent.gates import (
+    Projection,
     Skips,
     absent,
     at_step,
     bias_grad,
+    ended,
     kernel_grad,
-    project,
+    over_time,
     projected,
     recur,
     rows_grad,
@@ -45,7 +47,7 @@ def _infer(x, kernel, recurrent_kernel, bias, h, mask, of_inputs, of_state):
     return [Spec((*x.shape[:2], units), x.dtype), Spec((x.shape[1], units), x.dtype)]
 
 
-@op(infer=_infer)
+@op(infer=_infer, spare=True)
 def simple_rnn_sequence(xp, x, kernel, recurrent_kernel, bias, h, mask, of_inputs, of_state):
     """h after each step, (time, batch, units), and the last h.
 
@@ -88,28 +90,31 @@ def _(x, *specs):
 
     def bind(outs, x, kernel, recurrent_kernel, bias, h0, mask, of_inputs, of_state):
         ys, h_last = outs
-        time, batch, units = ys.shape
-        kernels, calls = scaled_blocks(recurrent_kernel, ORDER, (1.0,))
-        input_kernels, more = scaled_blocks(kernel, ORDER, (1.0,))
+        (time, batch), units = x.shape[:2], recurrent_kernel.shape[0]
+        kernels, calls = scaled_blocks(recurrent_kernel, 2, ORDER, (1.0,))
+        input_kernels, more = scaled_blocks(kernel, 1, ORDER, (1.0,))
         added, most = scaled_bias(bias, batch, units, ORDER, (1.0,), (0.0,))
         skips = Skips(mask)
         a, h = np.empty((1, batch, units), x.dtype), np.empty((batch, units), x.dtype)
         calls += [*more, *most, *skips.calls, partial(np.copyto, h, h0)]
-        calls += project(x, input_kernels, of_inputs, ys[None])
+        projection = Projection(x, input_kernels, of_inputs, None if ys is None else ys[None])
+        y_at = over_time(ys, 2, h)
         for step in range(time):
-            now = ys[step]
+            (now,), made = projection.at(step)
+            y = y_at(step)
+            calls += made
             calls += recur(h, kernels, of_state, a)
             if added is not None:
                 calls.append(partial(np.add, a, added, a))
             calls += [
-                partial(np.add, now, a[0], now),
-                partial(np.tanh, now, now),
-                *skips.keep(step, (now, h)),
+                partial(np.add, now, a[0], y),
+                partial(np.tanh, y, y),
+                *skips.keep(step, (y, h)),
             ]
-            h = now
-        return sequence([*calls, partial(np.copyto, h_last, h)])
+            h = y
+        return [*calls, *ended((h_last, h))]
 
-    return bound(bind)
+    return in_turn(bind)
 
 
 # ---- the gradient

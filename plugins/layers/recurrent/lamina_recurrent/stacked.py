@@ -90,7 +90,8 @@ class StackedRNNCells(CellHolder):
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Self:
         """A new stack of new cells from what `get_config` gave.  custom_objects: {name: class} of cells."""
         given = dict(config)
-        cells = [
-            layers.deserialize(cell, custom_objects=dict(custom_objects or {})) for cell in given.pop("cells")
-        ]
-        return cls(cells, **given)
+        cells = given.pop("cells", None)
+        if not isinstance(cells, list | tuple):
+            raise ValueError(f"the config of {cls.__name__} has a list of cells, not {shown(cells)}")
+        objects = dict(custom_objects or {})
+        return cls([layers.deserialize(cell, custom_objects=objects) for cell in cells], **given)

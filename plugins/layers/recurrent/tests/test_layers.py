@@ -498,3 +498,9 @@ def test_a_model_learns_with_it(cls):
     history = model.fit(x, y, epochs=15, batch_size=16, verbose=0).history["loss"]
     assert history[-1] < 0.7 * history[0]
     assert K.int_shape(model.output) == (None, 1)
+
+
+@pytest.mark.parametrize("config", [{}, {"cells": 3}, {"cells": {"a": 1}}])
+def test_a_config_of_stacked_cells_lists_them(config):
+    with pytest.raises(ValueError, match="has a list of cells"):
+        StackedRNNCells.from_config(config)

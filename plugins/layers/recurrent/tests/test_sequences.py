@@ -14,6 +14,7 @@ from lamina.op import as_tensor
 from lamina.ops.rules import total
 from lamina.tensor import toposort
 from lamina.testing import Case, parametrize_ops
+from lamina_recurrent import gates
 from lamina_recurrent.gates import NO_MASK, bias_grad, kernel_grad, rows_grad
 from lamina_recurrent.gru_sequence import gru_sequence
 from lamina_recurrent.lstm_sequence import lstm_sequence
@@ -151,3 +152,31 @@ def test_the_op_computes_what_the_cell_does_step_by_step(layer, way, monkeypatch
     for met, expected, defined in zip(fast, slow, plain, strict=True):
         assert_allclose(met, expected, rtol=1e-9, atol=1e-9)
         assert_allclose(met, defined, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("cache", [1, 2000])  # a step at a time; two LSTM steps, with another left over
+@pytest.mark.parametrize(("layer", "way"), [run for run in RUNS if "dropout" not in run[1]])
+def test_values_that_nobody_reads_take_no_room(layer, way, cache, monkeypatch, float64):
+    monkeypatch.setattr(gates, "CACHE", cache)
+    arguments, masked, begun = WAYS[way]
+    rng = np.random.default_rng(0)
+    layer = LAYERS[layer](return_sequences=True, return_state=True, **arguments)
+    x, mask = K.placeholder((B, 5, D)), K.placeholder((B, 5))
+    states = [K.placeholder((B, H)) for _ in range(2 if isinstance(layer, LSTM) else 1)]
+    layer.build((None, None, D))
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape))
+    outputs = layer.call(x, mask=mask if masked else None, initial_state=states if begun else None)
+    feeds = {x: rng.normal(size=(B, 5, D)), mask: rng.integers(0, 2, (B, 5))}
+    feeds.update({state: rng.normal(size=(B, H)) for state in states})
+    wanted = evaluate(outputs, feeds)
+    for number, output in enumerate(outputs):
+        function = K.function(list(feeds), [output])
+        (found,) = function(list(feeds.values()))
+        assert_allclose(found, wanted[number], rtol=1e-12, atol=1e-12)
+        (step,) = [
+            line
+            for line in str(function.explain([a.shape for a in feeds.values()])).splitlines()
+            if "_sequence" in line
+        ]
+        assert step.count(" unread") == step.count("float64[") - 1

@@ -190,6 +190,9 @@ class _Metered(io.RawIOBase):
     def __init__(self, stream: Any, limit: int, path: Path) -> None:
         self._stream, self._limit, self._path = stream, limit, path
 
+    def __str__(self) -> str:
+        return str(self._path)
+
     def read(self, size: int = -1) -> bytes:
         # tarfile reads contents by pieces, but headers, which say how long they are, at once.
         if not 0 <= size <= _PIECE:
@@ -206,11 +209,42 @@ class _Metered(io.RawIOBase):
         return self._stream.tell()
 
 
+class _Header(tarfile.TarInfo):
+    """A header that cannot keep Python busy: of a long number it tries every digit as the start (CVE-2024-6232)."""
+
+    def _proc_pax(self, archive: Any) -> Any:
+        whole = archive.fileobj
+        block = whole.read(-(-self.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE)
+        if re.search(rb"\d{%d}" % (_LONGEST_NAME + 1), block):
+            raise UnsafeFile(f"{whole} has a header with a number of hundreds of digits")
+        archive.fileobj = _Replayed(block, whole)
+        try:
+            return super()._proc_pax(archive)  # type: ignore[misc]
+        finally:
+            archive.fileobj = whole
+
+
+class _Replayed:
+    """A stream whose last block was taken to look at, and is given once more."""
+
+    def __init__(self, block: bytes, stream: Any) -> None:
+        self._block: bytes | None = block
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def __str__(self) -> str:
+        return str(self._stream)
+
+    def read(self, size: int = -1) -> bytes:
+        block, self._block = self._block, None
+        return self._stream.read(size) if block is None else block
+
+
 @contextmanager
 def _tar(path: Path, limit: int) -> Iterator[Iterator[Member]]:
     with _uncompressed(path) as stream:
         # Of each member, headers and filling come on top of its content.
-        with tarfile.open(fileobj=_Metered(stream, limit, path), mode="r:") as tar:
+        with tarfile.open(fileobj=_Metered(stream, limit, path), mode="r:", tarinfo=_Header) as tar:
             yield _tar_members(tar, path)
 
 

@@ -9,6 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from lamina.saving.errors import UnsafeFile
+from lamina.saving.reader import check_place, linked
+from lamina_registry import shown
+
 
 class HDF5Matrix:
     """Rows start to end of a dataset, read from the file as they are asked for.
@@ -23,7 +27,8 @@ class HDF5Matrix:
     It stands for an array wherever a model takes one.  shuffle="batch" reads runs of rows; shuffle=True, which Keras 2
     refuses, reads single ones and takes longer.  A process that it is sent to opens the file anew.
 
-    Raises IndexError for rows outside start to end.
+    Raises IndexError for rows outside start to end, KeyError for a dataset that is not there, UnsafeFile for one that
+    lies in another file (a link, external storage, a virtual dataset), which is not opened.
     """
 
     def __init__(
@@ -52,12 +57,28 @@ class HDF5Matrix:
         """The whole dataset."""
         if "_data" not in self.__dict__:
             file = h5py.File(self.datapath, "r")
-            if self.dataset not in file:
-                names = ", ".join(sorted(file))
+            try:
+                self._data = self._found(file)
+            except BaseException:
                 file.close()
-                raise KeyError(f"{self.datapath} has no dataset {self.dataset!r}; it has {names}")
-            self._data = file[self.dataset]
+                raise
         return self._data
+
+    def _found(self, file: h5py.File) -> h5py.Dataset:
+        where = f"{self.datapath}: {shown(self.dataset)}"
+        try:
+            found = linked(file, self.dataset, self.datapath)
+            if isinstance(found, h5py.Dataset):
+                check_place(found, where)
+                return found
+        except UnsafeFile as error:
+            error.add_note(
+                "Data of your own in several files may be given as what h5py opened: x = h5py.File(...)[...]"
+            )
+            raise
+        if found is not None:
+            raise ValueError(f"{where} is no dataset, but {found!r}")
+        raise KeyError(f"{self.datapath} has no dataset {self.dataset!r}; it has {', '.join(sorted(file))}")
 
     def __len__(self) -> int:
         return self.end - self.start

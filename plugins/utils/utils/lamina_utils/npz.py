@@ -19,7 +19,7 @@ import numpy as np
 from lamina.saving.errors import DamagedFile
 from lamina_registry import shown
 from lamina_utils.archives import told, zip_members
-from lamina_utils.pickles import unpickled
+from lamina_utils.pickles import check_characters, unpickled
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _PIECE = 1 << 20
@@ -60,15 +60,23 @@ def _array(data: bytearray, where: str) -> np.ndarray[Any, Any]:
     version = np.lib.format.read_magic(start)
     if version not in _HEADERS:
         raise DamagedFile(f"{where} is written in version {version} of its format; 1.0 and 2.0 are read")
-    shape, fortran, dtype = _HEADERS[version](start)
+    try:
+        shape, fortran, dtype = _HEADERS[version](start)
+    except Exception as error:  # NumPy parses it as Python does a program
+        raise DamagedFile(
+            f"{where} has a header that cannot be read: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
     at = start.tell()
     if dtype.hasobject:
         value = unpickled(bytes(data[at:]), where)
         if not isinstance(value, np.ndarray) or (value.dtype, value.shape) != (dtype, shape):
             raise DamagedFile(f"{where} does not hold the objects that it declares")
         return value
-    if dtype.itemsize == 0 or math.prod(shape) * dtype.itemsize != len(data) - at:
+    fair = dtype.itemsize > 0 and all(type(length) is int for length in shape)
+    if not fair or math.prod(shape) * dtype.itemsize != len(data) - at:
         raise DamagedFile(
-            f"{where} declares {dtype} of shape {str(shape)[:100]} and holds {len(data) - at:,} bytes"
+            f"{where} declares {str(dtype)[:100]} of shape {shown(shape)} and holds {len(data) - at:,} bytes"
         )
-    return np.ndarray(shape, dtype, data, at, order="F" if fortran else "C")
+    value = np.ndarray(shape, dtype, data, at, order="F" if fortran else "C")
+    check_characters(value)
+    return value

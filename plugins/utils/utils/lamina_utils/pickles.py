@@ -17,6 +17,7 @@ import os
 import pickle
 import re
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ from lamina_registry import shown
 DEEPEST = 100  # levels of lists, tuples and dicts
 MOST = 100_000  # of these and of remembered values, and one more for each four bytes of the pickle
 _MOST_AXES = 32
+_LONGEST_NAME = 200  # characters
+_SMALL_DICT = 1000  # entries
 _KIND = re.compile(r"[biufc][1-9]\d?|[SU][1-9]\d{0,5}|O[48]?")
 _ATOMS = {type(None), bool, int, float, str, bytes}
 # Each opcode says how long its number is, so that numbers in a row are found, and left to Python's own reader.
@@ -37,9 +40,9 @@ _NUMBERS = re.compile(rb"(?:K.|M..|J....|G.{8}){4,1000}+", re.DOTALL)
 def read_pickle(path: str | os.PathLike[str]) -> Any:
     """What a pickle file of plain data holds.
 
-    None, booleans, numbers, texts, bytes, lists, tuples, dicts whose keys are texts, bytes or integers of 32 bits, and
-    NumPy's arrays and numbers; written by protocol 2, 3, 4 or 5.  Texts of Python 2 (`str`) come as bytes.  One list,
-    tuple, dict or array in two places is refused.
+    None, booleans, numbers, texts, bytes, lists, tuples, dicts whose keys are texts, bytes or integers of 32 bits (of
+    17 in a dict of over 1,000 entries), and NumPy's arrays and numbers; written by protocol 2, 3, 4 or 5.  Texts of
+    Python 2 (`str`) come as bytes.  One list, tuple, dict or array in two places is refused.
 
     Memory: at most about 40 bytes for each byte of the file, and 64 MB.
 
@@ -94,7 +97,7 @@ def _shape(shape: Any, size: int) -> tuple[int, ...]:
     """A shape of so many elements."""
     fair = type(shape) is tuple and len(shape) <= _MOST_AXES and all(type(n) is int and n >= 0 for n in shape)
     if not fair or math.prod(shape) != size:
-        raise ValueError(f"an array of shape {str(shape)[:100]} with {size:,} elements")
+        raise ValueError(f"an array of shape {shown(shape)} with {size:,} elements")
     return shape
 
 
@@ -110,7 +113,19 @@ def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray[Any, A
     count, rest = divmod(len(content), kind.dtype.itemsize)
     if rest:
         raise ValueError(f"an array of {kind.dtype} with {len(content):,} bytes")
-    return np.ndarray(_shape(shape, count), kind.dtype, content, order=order).copy(order=order)
+    value = np.ndarray(_shape(shape, count), kind.dtype, content, order=order).copy(order=order)
+    check_characters(value)
+    return value
+
+
+def check_characters(array: np.ndarray[Any, Any]) -> None:
+    """Raise ValueError for texts with numbers that stand for no character: Python fails when it meets one."""
+    for name in array.dtype.names or ():
+        check_characters(array[name])
+    if array.dtype.kind == "U" and array.nbytes:
+        numbers = np.ascontiguousarray(array).view(np.dtype("u4").newbyteorder(array.dtype.byteorder))
+        if numbers.max() > sys.maxunicode:
+            raise ValueError("an array of texts with what is no character")
 
 
 # ---- the names
@@ -168,8 +183,11 @@ NAMES = {
 
 
 def _text(value: Any) -> str:
-    """A short text, which Python 2 wrote as bytes."""
-    return value.decode("ascii") if type(value) is bytes else str(value)
+    """A name or code, which Python 2 wrote as bytes."""
+    text = value.decode("ascii") if type(value) is bytes else value
+    if type(text) is not str or len(text) > _LONGEST_NAME:
+        raise TypeError(f"a name should be a short text, and is {shown(text)}")
+    return text
 
 
 # ---- the reader
@@ -286,7 +304,7 @@ class _Reader:
 
     def tuple_of(self, items: list[Any]) -> None:
         self.spend()
-        if any(type(item) in (_Name, _Kind, _Arguments) for item in items):
+        if any(type(item) in (_Name, _Kind) for item in items):
             self.stack.append(_Arguments(items))  # for a call, or an array's state
         else:
             made = tuple(self.plain(items))
@@ -337,10 +355,14 @@ class _Reader:
         holder = self.top(dict)
         items = self.plain(items)
         keys, values = items[::2], items[1::2]
-        # Any number may be made to fall on one place of the dict, again and again.
-        if not all(isinstance(key, str | bytes) or (type(key) is int and abs(key) < 1 << 31) for key in keys):
+        # Large numbers can be chosen so that each of them goes past all others on its way to a free place of the dict.
+        bits = 31 if len(holder) + len(keys) <= _SMALL_DICT else 17
+        if not all(
+            isinstance(key, str | bytes) or (type(key) is int and abs(key) >> bits == 0) for key in keys
+        ):
             raise UnsafeFile(
-                f"{self.where} is a pickle of a dict whose keys are no texts or integers of 32 bits"
+                f"{self.where} is a pickle of a dict whose keys are no texts or integers of 32 bits, or of "
+                f"{_SMALL_DICT:,} entries and integers of over 17 bits"
             )
         self.put_into(holder, values)
         holder.update(zip(keys, values, strict=True))
@@ -351,9 +373,11 @@ class _Reader:
         self.next_memo += 1
         value = self.stack[-1]
         # Lists and the like are left out: one that holds itself has no end.
-        if isinstance(value, str | bytes | _Name | _Kind):
+        if isinstance(value, str | bytes | np.generic | _Name | _Kind):
             self.spend()
             self.memo[place] = value
+        else:
+            self.memo.pop(place, None)
 
     def recall(self, place: int) -> None:
         if place not in self.memo:
@@ -364,7 +388,7 @@ class _Reader:
 
     # Names, calls and states
 
-    def name(self, module: Any, name: Any) -> None:
+    def name(self, module: str, name: str) -> None:
         known = NAMES.get(f"{module} {name}")
         if known is None:
             raise UnsafeFile(
@@ -374,7 +398,7 @@ class _Reader:
         self.stack.append(known)
 
     def stack_name(self) -> None:
-        name, module = self.pop(), self.pop()
+        name, module = _text(self.pop()), _text(self.pop())
         self.name(module, name)
 
     def call(self) -> None:

@@ -244,6 +244,14 @@ def test_an_archive_cut_short_is_damaged(archive, target, mode):
         assert found(target) == {}
 
 
+def test_a_number_without_end_in_a_header_is_refused_at_once(archive, target):
+    # Python's search in it would take a step for each pair of digits.
+    tar(archive, ("header", b"1" * 500_000, {"type": tarfile.XHDTYPE}), ("a", b"a"))
+    with pytest.raises(UnsafeFile, match="number of hundreds of digits"):
+        extract_archive(archive, target)
+    assert found(target) == {}
+
+
 def test_contents_that_were_altered_are_damaged(archive, target):
     noise = os.urandom(30_000)
     for make in (lambda: tar(archive, ("a", noise), mode="w:xz"), lambda: zipped(archive, ("a", noise))):

@@ -168,6 +168,8 @@ UNSAFE = {
     "lists without number": b"\x80\x02(" + b"]" * (2 * MOST) + b"t.",
     "a dict by tuples": pickle.dumps({(1, 2): 3}),
     "a dict by large numbers": pickle.dumps({2**61 - 1: 0}),
+    "a large dict by large numbers": pickle.dumps({1 << 20 | number: 0 for number in range(1001)}),
+    "a place in the memo that a list has taken over": b"\x80\x02" + text(b"a") + b"q\x00]q\x00h\x00\x87.",
     "a set": pickle.dumps({1, 2}, 4),
 }
 DAMAGED = {
@@ -197,6 +199,20 @@ DAMAGED = {
     "an array of no bytes": NUMPY_BUILT % (b"K\x01\x85", b"u1", b"N"),
     "half a number": NUMPY_BUILT % (b"K\x01\x85", b"i2", b"U\x03abc"),
     "no dtype": NUMPY_BUILT % (b"K\x01\x85", b"f3", b"U\x03abc"),
+    "a name that is a tuple": b"\x80\x04("
+    + text(b"x" * 5000)
+    + b"q\x00"
+    + b"h\x00" * 5000
+    + b"t"
+    + text(b"a")
+    + b"\x93.",
+    "a dtype that is a tuple": b"\x80\x02cnumpy\ndtype\n("
+    + text(b"x" * 5000)
+    + b"q\x00"
+    + b"h\x00" * 5000
+    + b"t\x85R.",
+    "arguments in arguments": b"\x80\x02cnumpy\ndtype\ncnumpy\nndarray\n" + b"\x85" * 5000 + b"R.",
+    "no character": b"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02U1\x85RC\x04\xff\xff\xff\xff\x86R.",
     "no shape": NUMPY_BUILT % (b"K\x03", b"u1", b"U\x03abc"),
     "objects without a list": NUMPY_BUILT % (b"K\x08\x85", b"O8", b"U\x08abcdefgh"),
     "fewer objects": NUMPY_BUILT % (b"K\x02\x85", b"O8", b"]"),
@@ -214,6 +230,18 @@ DAMAGED = {
 def test_anything_else_is_refused(error, data):
     with pytest.raises(error, match=r"^letter\.pickle is "):
         unpickled(data, "letter.pickle")
+
+
+def test_a_number_of_numpy_may_be_in_two_places():
+    number = np.float64(0.5)
+    assert same(unpickled(pickle.dumps([number, number]), "data"), [number, number])
+
+
+def test_large_keys_are_fair_in_small_dicts():
+    value = {2**31 - 1: "a", -(2**31) + 1: "b", **dict.fromkeys(range(900))}
+    assert unpickled(pickle.dumps(value), "data") == value
+    value = dict.fromkeys(range(100_000, 0, -1))
+    assert unpickled(pickle.dumps(value), "data") == value
 
 
 def test_no_end_of_a_pickle_makes_another():
@@ -306,7 +334,13 @@ def test_an_array_that_runs_something_is_refused(path):
         (npy(np.arange(4), shape="x"), "shape"),
         (npy(np.arange(4), more=1), "Header"),
         (b"\x93NUMPY\x03\x00" + bytes(20), "version"),
-        (b"\x93NUMPY\x02\x00" + struct.pack("<I", 60_000) + b"(" * 60_000, "unpacked"),
+        (b"\x93NUMPY\x02\x00" + struct.pack("<I", 60_000) + b"(" * 60_000, "header that cannot be read"),
+        *[
+            (b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head, "header that cannot be read")
+            for head in (b"{'descr': '<f4', 'shape': (1L", b" {\n 'x'\n", b"-" * 9000 + b"1", b"{[]: 1}")
+        ],
+        (npy(np.arange(1), shape=(True,)), "shape"),
+        (npy(np.array(["a"])).replace(b"a\0\0\0", b"\xff" * 4), "no character"),
         (b"no array", "magic"),
         (b"", "unpacked"),
     ],

@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 import lamina.utils
 from lamina.layers import Dense, Input, add
 from lamina.models import Model
+from lamina.saving import UnsafeFile
 from lamina.utils import (
     CustomObjectScope,
     GeneratorEnqueuer,
@@ -71,6 +72,32 @@ def test_what_is_not_there_is_named(file):
         HDF5Matrix(file, "z")
     with pytest.raises(IndexError, match="20 rows"):
         HDF5Matrix(file, "x", end=21)
+
+
+@pytest.mark.parametrize("how", ["soft", "external", "stored elsewhere", "virtual"])
+def test_a_dataset_is_read_from_its_own_file_only(how, tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["x"] = ROWS
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        if how == "soft":
+            file["y"], file["x"] = ROWS, h5py.SoftLink("/y")
+        elif how == "external":
+            file["x"] = h5py.ExternalLink("other.h5", "x")
+        elif how == "virtual":
+            layout = h5py.VirtualLayout(ROWS.shape, ROWS.dtype)
+            layout[:] = h5py.VirtualSource(str(tmp_path / "other.h5"), "x", ROWS.shape)
+            file.create_virtual_dataset("x", layout)
+        else:
+            file.create_dataset(
+                "x", ROWS.shape, ROWS.dtype, external=[(str(tmp_path / "raw"), 0, h5py.h5f.UNLIMITED)]
+            )
+    with pytest.raises(UnsafeFile, match="copy the data itself") as refused:
+        HDF5Matrix(tmp_path / "data.h5", "x")
+    assert "h5py.File" in refused.value.__notes__[0]
+    with h5py.File(tmp_path / "data.h5", "a") as file:  # it was closed again
+        file["group/z"] = 1
+    with pytest.raises(ValueError, match="'group' is no dataset"):
+        HDF5Matrix(tmp_path / "data.h5", "group")
 
 
 def test_a_normalizer_makes_what_is_given(file):
