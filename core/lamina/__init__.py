@@ -12,8 +12,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "applications", "backend", "callbacks", "constraints", "datasets", "devices", "engine",
-    "initializers", "layers", "legacy", "losses", "metrics", "models", "objectives", "optimizers", "preprocessing", "regularizers",
-    "testing", "utils", "wrappers",
+    "initializers", "layers", "legacy", "losses", "metrics", "models", "objectives", "optimizers", "preprocessing",
+    "regularizers", "testing", "utils", "wrappers",
 )  # fmt: skip
 _NAMES = {
     "Input": "lamina.engine.input_layer",

@@ -48,6 +48,7 @@ from lamina_convlstm.conv_lstm2d import ConvLSTM2DCell as ConvLSTM2DCell
 from lamina_embeddings.embedding import Embedding as Embedding
 from lamina_local.locally_connected import LocallyConnected1D as LocallyConnected1D
 from lamina_local.locally_connected import LocallyConnected2D as LocallyConnected2D
+from lamina_merge.base import Merge as Merge
 from lamina_merge.concatenate import Concatenate as Concatenate
 from lamina_merge.concatenate import concatenate as concatenate
 from lamina_merge.dot import Dot as Dot
@@ -116,6 +117,7 @@ MaxPool2D = MaxPooling2D
 MaxPool3D = MaxPooling3D
 SeparableConvolution1D = SeparableConv1D
 SeparableConvolution2D = SeparableConv2D
+_Merge = Merge
 
 def serialize(obj: Any) -> Any: ...
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any: ...

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from lamina.saving import load_model, model_from_config, model_from_json, model_from_yaml, save_model
 
 __all__ = [
-    "Input", "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json", "model_from_yaml",
-    "save_model",
+    "Input", "Model", "Sequential", "clone_model", "load_model", "model_from_config", "model_from_json",
+    "model_from_yaml", "save_model",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from lamina_registry import hookspecs
 from lamina_registry.errors import PluginWarning, printable, shown, summary
 
 GROUP = "lamina"
-_NAME = re.compile(r"[A-Za-z][\w.-]{0,99}")
+_NAME = re.compile(r"_?[A-Za-z][\w.-]{0,99}")
 _HOME = re.compile(r"[\w.]+(:[\w.]+)?")
 
 

@@ -7,13 +7,14 @@ import pytest
 from lamina_registry import AmbiguousName, UnknownName
 
 FACADE = """
-from lamina_registry import facade, verbs
+from lamina_registry import facade, places, verbs
 
 def helper(): ...
 
 _private = 1
 __getattr__, __dir__ = facade("layers", {"sqrt": "math:sqrt"})
 get, serialize, deserialize = verbs("layers")
+places(["core", "merge"])
 """
 
 
@@ -61,10 +62,31 @@ def test_a_missing_import_keeps_the_message_in_a_long_list_too(layers):
         exec(f"{padding}\nfrom house.layers import CRF, CRFF", {})
 
 
-def test_private_names_are_looked_for_nowhere(layers, process):
+def test_special_names_are_looked_for_nowhere(layers, process):
     assert not hasattr(layers, "__wrapped__")
-    assert not hasattr(layers, "__path__")
+    assert not hasattr(layers, "__file_of_its_own__")
     assert process._plugins is None
+
+
+def test_a_private_name_that_is_offered_can_be_had_and_is_not_listed(site, process):
+    site.write("house/bare.py", FACADE)
+    site.offering("acme", _Base="class _Base: ...")
+    bare = importlib.import_module("house.bare")
+    assert bare._Base.__name__ == "_Base" and "_Base" not in dir(bare)
+    with pytest.raises(AttributeError, match="no attribute '_Bass'"):
+        bare._Bass  # noqa: B018
+
+
+def test_places_below_have_the_same_names(layers):
+    import house.layers.merge
+    from house.layers.core import CRF
+
+    assert CRF is layers.CRF and house.layers.merge is layers.merge and layers.merge.sqrt(4) == 2
+    assert dir(layers.core) == dir(layers) and "core" not in dir(layers)
+    with pytest.raises(ImportError, match=r"Unknown layer: 'CRFF'\. Close to it: CRF"):
+        from house.layers.core import CRFF  # noqa: F401
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("house.layers.nowhere")
 
 
 def test_a_clash_is_told_and_not_listed(layers, site):
