@@ -17,9 +17,10 @@ from lamina.tensor import Apply, Constant, Placeholder, Tensor, Variable, toposo
 
 __all__ = ["Function", "Update", "evaluate"]
 
-PLANS = 32  # plans kept by one function; the one not used for longest goes first
-IDLE = 32  # idle executors kept by one function, for the next calls
-IDLE_BYTES = 1 << 30  # what more than two of them may take together
+# What one function keeps for the next calls; what was not used for longest goes first.
+PLANS = 32  # plans, and idle executors; more of them
+STEPS = 20_000  # if they have no more steps together, each of which takes a few KB
+IDLE_BYTES = 1 << 30  # of all idle executors' buffers, if there are more than two
 
 
 class Update(Tensor):
@@ -122,7 +123,7 @@ class Function:
                     self._check(key[0])
                     plan = Plan(self._feeds, self.outputs, self.updates, key[0], phase, device, self.name)
                     self._plans[key] = plan
-                    if len(self._plans) > PLANS:
+                    while len(self._plans) > PLANS and sum(map(len, self._plans.values())) > STEPS:
                         _, gone = self._plans.popitem(last=False)
                         with self._idle_lock:
                             self._idle = [executor for executor in self._idle if executor.plan is not gone]
@@ -147,10 +148,13 @@ class Function:
     def _release(self, executor: Executor) -> None:
         with self._idle_lock:
             self._idle.append(executor)
-            while len(self._idle) > 2 and (
-                len(self._idle) > IDLE or sum(one.nbytes for one in self._idle) > IDLE_BYTES
-            ):
+            while len(self._idle) > 2 and self._crowded():
                 del self._idle[0]
+
+    def _crowded(self) -> bool:
+        if len(self._idle) > PLANS and sum(len(one.plan) for one in self._idle) > STEPS:
+            return True
+        return sum(one.nbytes for one in self._idle) > IDLE_BYTES
 
     def _split(self, arrays: Sequence[Any]) -> tuple[int | None, list[np.ndarray]]:
         if not isinstance(arrays, list | tuple):

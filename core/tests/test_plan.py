@@ -759,16 +759,25 @@ def test_the_plan_not_used_for_longest_goes_first_and_takes_its_memory_along(mon
     from lamina import function as module
 
     monkeypatch.setattr(module, "PLANS", 3)
+    monkeypatch.setattr(module, "STEPS", 4)  # of one each
     x = Placeholder((None,))
     function = Function([x], [x * 2])
     first = function.plan([(1,)])
     for rows in range(2, 40):
         np.testing.assert_array_equal(function([np.ones(rows)])[0], np.full(rows, 2))
         assert function.plan([(1,)]) is first
-    assert len(function._plans) == 3
+    assert len(function._plans) == 4
     assert {id(executor.plan) for executor in function._idle} <= {
         id(plan) for plan in function._plans.values()
     }
+
+
+def test_plans_of_few_steps_are_kept_for_hundreds_of_shapes():
+    x = Placeholder((None,))
+    function = Function([x], [x * 2])
+    for rows in range(200):
+        function([np.ones(rows)])
+    assert len(function._plans) == len(function._idle) == 200
 
 
 def test_idle_executors_keep_a_bounded_amount_of_memory(monkeypatch):

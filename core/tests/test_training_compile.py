@@ -360,7 +360,12 @@ def test_gradients_may_be_asked_of_the_total_loss():
     feeds = [model.inputs[0], model.targets[0], model.sample_weights[0]]
     gradient = K.function(feeds, K.gradients(model.total_loss, model.trainable_weights))
     assert gradient([X, Y, np.ones(4)])[0] == pytest.approx(15.0)
+    # As programs written against Keras 2's own names ask for it.
     assert model._feed_inputs + model._feed_targets + model._feed_sample_weights == feeds
+    x, y, weights = model._standardize_user_data(X.tolist(), Y)
+    assert gradient(x + y + weights)[0] == pytest.approx(15.0)
+    assert model._standardize_user_data(X, Y, np.arange(4))[2][0].tolist() == [0, 1, 2, 3]
+    assert model._standardize_user_data(X)[1:] == ([], [])
 
 
 def test_a_compile_that_fails_leaves_the_model_as_it_was():

@@ -18,6 +18,7 @@ from lamina.tensor import Tensor
 from lamina.training import arrays, streams
 from lamina.training.callbacks import History
 from lamina.training.compiled import Compiled, NotCompiled, differ, feed_inputs, with_phase
+from lamina.training.data import inputs_of, training_data
 from lamina.training.progress import Progress, progress_of
 from lamina_registry import UnknownName, get, names
 
@@ -130,6 +131,19 @@ class Model(Network):
     @property
     def _feed_sample_weights(self) -> list[Tensor | None]:
         return [objective.weights for objective in self._fixed.fed]
+
+    def _standardize_user_data(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **_: Any
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """The arrays for `_feed_inputs`, `_feed_targets` and `_feed_sample_weights`, checked as `fit` checks them."""
+        if y is None:
+            return inputs_of(self, x).x, [], []
+        data = training_data(self, self._fixed, x, y, sample_weight, class_weight)
+        weights = [
+            np.ones(target.shape[: 1 + objective.temporal]) if given is None else given
+            for objective, target, given in zip(self._fixed.fed, data.y, data.weights, strict=True)
+        ]
+        return data.x, data.y, weights
 
     @property
     def loss_functions(self) -> list[Any]:

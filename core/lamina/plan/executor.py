@@ -154,6 +154,10 @@ class Plan:
                 direct[id(value)] = variable
         return direct
 
+    def __len__(self) -> int:
+        """How many steps it has."""
+        return len(self.order) if self.dynamic else len(self.steps)
+
     def __str__(self) -> str:
         """The steps in order: what each computes, with which kernel, where its outputs lie."""
         if self.dynamic:
