@@ -13,6 +13,7 @@ from lamina import backend as K
 from lamina import config
 from lamina.engine.arguments import as_count
 from lamina.engine.calls import Called
+from lamina.engine.keras_1 import understood
 from lamina.engine.ledger import Ledger
 from lamina.engine.node import Node
 from lamina.engine.signature import BASE, config_of, keywords, revived, unexpected
@@ -56,6 +57,11 @@ class Layer(Called):
     dtype: str
     batch_input_shape: Shape
     _is_double: bool = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = understood(cls.__init__)  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         # Here rather than in __init__, so that a subclass may set attributes before super().__init__().

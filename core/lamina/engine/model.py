@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.engine.input_layer import Input
+from lamina.engine.keras_1 import generating
 from lamina.engine.network import Network
 from lamina.engine.optimizer import Optimizer
 from lamina.engine.signature import meant
@@ -270,6 +271,7 @@ class Model(Network):
 
     # ---- streams of batches
 
+    @generating
     def fit_generator(
         self,
         generator: Any,
@@ -318,6 +320,7 @@ class Model(Network):
             max_queue_size=max_queue_size,
         )
 
+    @generating
     def evaluate_generator(
         self,
         generator: Any,
@@ -342,6 +345,7 @@ class Model(Network):
         )
         return unpacked(found)
 
+    @generating
     def predict_generator(
         self,
         generator: Any,

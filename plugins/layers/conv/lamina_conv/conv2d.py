@@ -33,6 +33,8 @@ class Conv2D(Conv):
     window.
     """
 
+    kernel_axes = 2
+
     rank = 2
 
     def __init__(

@@ -39,6 +39,8 @@ class Conv2DTranspose(ConvTranspose):
     Source: Zeiler et al. 2010, "Deconvolutional networks".
     """
 
+    kernel_axes = 2
+
     rank = 2
 
     def __init__(

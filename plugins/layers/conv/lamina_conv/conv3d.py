@@ -33,6 +33,8 @@ class Conv3D(Conv):
     window.
     """
 
+    kernel_axes = 3
+
     rank = 3
 
     def __init__(

@@ -39,6 +39,8 @@ class SeparableConv2D(SeparableConv):
     Source: Chollet 2017, arXiv:1610.02357.
     """
 
+    kernel_axes = 2
+
     rank = 2
 
     def __init__(

@@ -165,6 +165,8 @@ class LocallyConnected2D(_LocallyConnected):
     other than four axes, on images of unknown size or smaller than a window.
     """
 
+    kernel_axes = 2
+
     rank = 2
 
     def __init__(

@@ -204,35 +204,30 @@ def turned(weights: np.ndarray, order: Sequence[int]) -> tuple[np.ndarray, list[
     return copy, [partial(np.copyto, a, b) for a, b in pairs]
 
 
-def as_rows(x: np.ndarray) -> tuple[np.ndarray, list[Call]]:
-    """(time, batch, size) as (time * batch, size), and the call that copies it where memory has another order."""
+def as_rows(x: np.ndarray, room: np.ndarray | None = None) -> tuple[np.ndarray, list[Call]]:
+    """(time, batch, size) as (time * batch, size), and the call that copies it to `room` (or some of its own) where
+    memory has another order."""
     rows = math.prod(x.shape[:-1]), x.shape[-1]
     if x.flags.c_contiguous:
         return x.reshape(rows), []
-    copy = np.empty(x.shape, x.dtype)
+    copy = np.empty(x.shape, x.dtype) if room is None else room
     return copy.reshape(rows), [partial(np.copyto, copy, x)]
 
 
-def masked_rows(x: np.ndarray, factors: np.ndarray, gates: int) -> list[tuple[np.ndarray, list[Call]]]:
+def masked_rows(
+    x: np.ndarray, factors: np.ndarray, gates: int, room: np.ndarray | None = None
+) -> list[tuple[np.ndarray, list[Call]]]:
     """x times the dropout factors of each gate, as rows, with the calls that make them; plain x without factors."""
     if not factors.ndim:
-        rows, calls = as_rows(x)
+        rows, calls = as_rows(x, room)
         return [(rows, calls if not gate else []) for gate in range(gates)]
-    product = np.empty(x.shape, x.dtype)
+    product = np.empty(x.shape, x.dtype) if room is None else room
     rows, _ = as_rows(product)
     some = len(factors)
     return [
         (rows, [partial(np.multiply, x, factors[gate % some], product)] if gate < some else [])
         for gate in range(gates)
     ]
-
-
-def project(x: np.ndarray, kernels: np.ndarray, of_inputs: np.ndarray, out: np.ndarray) -> list[Call]:
-    """The calls that write x . kernel of steps into out, (gates, time, batch, units)."""
-    calls: list[Call] = []
-    for gate, (rows, fill) in enumerate(masked_rows(x, of_inputs, len(out))):
-        calls += [*fill, partial(np.dot, rows, kernels[gate], out[gate].reshape(len(rows), out.shape[-1]))]
-    return calls
 
 
 class Projection:
@@ -245,19 +240,25 @@ class Projection:
         self, x: np.ndarray, kernels: np.ndarray, of_inputs: np.ndarray, z: np.ndarray | None
     ) -> None:
         gates, _, units = kernels.shape
-        time, batch, _ = x.shape
-        size = max(1, gates * batch * units * x.itemsize)
-        self.steps = min(time, max(1, CACHE // size))
+        time, batch, size = x.shape
+        bytes_a_step = max(1, gates * batch * units * x.itemsize)
+        self.steps = min(time, max(1, CACHE // bytes_a_step))
         self.z = np.empty((gates, self.steps, batch, units), x.dtype) if z is None else z
         self._x, self._kernels, self._of_inputs = x, kernels, of_inputs
+        self._room = np.empty((self.steps, batch, size), x.dtype)
 
     def at(self, step: int) -> tuple[np.ndarray, list[Call]]:
         """x . kernel of a step, (gates, batch, units), and the calls that make it, of this step and the next ones."""
         now = step % self.z.shape[1]
-        if step % self.steps:
-            return self.z[:, now], []
-        x = self._x[step : step + self.steps]
-        return self.z[:, now], project(x, self._kernels, self._of_inputs, self.z[:, now : now + len(x)])
+        calls: list[Call] = []
+        if step % self.steps == 0:
+            x = self._x[step : step + self.steps]
+            out = self.z[:, now : now + len(x)]
+            made = masked_rows(x, self._of_inputs, len(out), self._room[: len(x)])
+            for gate, (rows, fill) in enumerate(made):
+                product = out[gate].reshape(len(rows), out.shape[-1])
+                calls += [*fill, partial(np.dot, rows, self._kernels[gate], product)]
+        return self.z[:, now], calls
 
 
 def over_time(out: np.ndarray | None, steps: int, like: np.ndarray) -> Callable[[int], np.ndarray]:
