@@ -71,6 +71,22 @@ def test_the_names_of_keras_2_are_not_asked_about():
         L.Dense(3, W_regularise="l2")
 
 
+def test_a_subclass_has_its_own_arguments_in_these_places():
+    class Capsules(L.Conv2D):
+        def __init__(self, count, size, steps, **kwargs):
+            super().__init__(count * 2, (size, size), strides=steps, **kwargs)
+
+    layer = Capsules(4, 3, 2)
+    assert (layer.filters, layer.kernel_size, layer.strides) == (8, (3, 3), (2, 2))
+
+
+def test_arrays_among_the_arguments_are_handed_on():
+    table = np.ones((10, 4))
+    with pytest.warns(UserWarning, match=r"weights=\[array"):
+        layer = L.Embedding(10, 4, weights=[table], init="uniform", input_length=3)
+    assert Sequential([layer]).get_weights()[0].tolist() == table.tolist()
+
+
 def test_two_numbers_with_a_name_of_keras_2_beside_may_mean_either():
     with pytest.raises(ValueError, match=r"write kernel_size=\(3, 2\), or pass strides by name"):
         L.Conv2D(4, 3, 2, padding="same")

@@ -1,4 +1,4 @@
-"""Calls as Keras 1 writes them: understood, as in Keras 2, with a warning that says how to write them now."""
+"""Calls as Keras 1 writes them, understood as in Keras 2: names that changed are told in a warning."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from lamina.engine.signature import keywords
+from lamina_registry import shown
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -50,27 +51,27 @@ _OF_KERAS_2 = "padding", "strides", "data_format"
 def understood(init: Function) -> Function:
     """The constructor of a layer, which takes its arguments by the names and in the places of Keras 1, too.
 
-    A class whose `kernel_axes` is n takes n whole numbers after its first argument as one kernel_size.
+    A class whose `kernel_axes` is n takes n whole numbers in place of kernel_size and strides as one kernel_size.
     """
 
     @wraps(init)
     def told(self: Any, *args: Any, **kwargs: Any) -> None:
         known = keywords(init)
-        given = args, kwargs
-        if any(name not in known for name in kwargs):
-            kwargs = _by_new_names(kwargs, known)
-        axes = getattr(type(self), "kernel_axes", None)
-        if axes and len(args) == 1 + axes and all(type(size) is int for size in args[1:]):
-            new = [name for name in _OF_KERAS_2 if name in given[1]]
+        now = _by_new_names(kwargs, known) if any(name not in known for name in kwargs) else kwargs
+        # A subclass may have other arguments in these places.
+        axes = getattr(type(self), "kernel_axes", 0) if known.names[2:4] == ("kernel_size", "strides") else 0
+        in_places = axes > 0 and len(args) == 1 + axes and all(type(size) is int for size in args[1:])
+        if in_places:
+            new = [name for name in _OF_KERAS_2 if name in kwargs]
             if new:
                 raise ValueError(
-                    f"{type(self).__name__}{given[0]} with {', '.join(new)} may be meant as Keras 1 or as Keras 2 has "
+                    f"{type(self).__name__}{args} with {', '.join(new)} may be meant as Keras 1 or as Keras 2 has "
                     f"it: write kernel_size={args[1:]}, or pass strides by name"
                 )
             args = args[0], args[1:]
-        if (args, kwargs) != given:
-            _warn(type(self).__name__, args, kwargs)
-        init(self, *args, **kwargs)
+        if in_places or now.keys() != kwargs.keys():
+            _warn(type(self).__name__, args, now)
+        init(self, *args, **now)
 
     return cast("Function", told)
 
@@ -91,8 +92,42 @@ def _by_new_names(kwargs: Mapping[str, Any], known: Any) -> dict[str, Any]:
 
 
 def _warn(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    now = [*map(repr, args), *[f"{key}={value!r}" for key, value in kwargs.items()]]
+    now = [*map(shown, args), *[f"{key}={shown(value)}" for key, value in kwargs.items()]]
     warnings.warn(f"Update your `{name}` call to the Keras 2 API: `{name}({', '.join(now)})`", stacklevel=3)
+
+
+# ---- methods
+
+
+def shape_may_lead(add_weight: Function) -> Function:
+    """`add_weight`, whose first argument may be the shape: Keras 1's order.
+
+    Only a list or tuple is taken for the shape; what follows it is the name.
+    """
+
+    @wraps(add_weight)
+    def in_either_order(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if args and isinstance(args[0], list | tuple):
+            return add_weight(self, *args[1:], shape=args[0], **kwargs)
+        return add_weight(self, *args, **kwargs)
+
+    return cast("Function", in_either_order)
+
+
+def constraints_may_come(get_updates: Function) -> Function:
+    """`get_updates`, which Keras 1's order of arguments calls, too: (params, constraints, loss).
+
+    Those constraints are not used: variables have their own.
+    """
+
+    @wraps(get_updates)
+    def in_either_order(self: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if len(args) == 3:
+            params, _, loss = args
+            return get_updates(self, loss=loss, params=params)
+        return get_updates(self, *args, **kwargs)
+
+    return cast("Function", in_either_order)
 
 
 # ---- generators
@@ -121,7 +156,7 @@ def generating(method: Function) -> Function:
         old = {name: new for name, new in _OF_GENERATORS.items() if name in kwargs and new in known}
         if old:
             source = args[0] if args else kwargs.get("generator")
-            size = getattr(source, "batch_size", 1)
+            size = getattr(source, "batch_size", None) or 1
             for name, new in old.items():
                 value = kwargs.pop(name)
                 kwargs[new] = value // size if name == "samples_per_epoch" else value

@@ -13,14 +13,14 @@ from lamina import backend as K
 from lamina import config
 from lamina.engine.arguments import as_count
 from lamina.engine.calls import Called
-from lamina.engine.keras_1 import understood
+from lamina.engine.keras_1 import shape_may_lead, understood
 from lamina.engine.ledger import Ledger
 from lamina.engine.node import Node
 from lamina.engine.signature import BASE, config_of, keywords, revived, unexpected
 from lamina.engine.spec import InputSpec, agree, check_inputs
 from lamina.engine.structure import as_list, as_shape, as_shapes, unpacked
 from lamina.engine.tracing import is_tracing, record_call, stand_in, traced_output_shape
-from lamina.engine.weights import assign, count_params, initial_value, shape_may_lead
+from lamina.engine.weights import assign, count_params, initial_value
 from lamina.saving.gate import charge
 from lamina.tensor import Placeholder, Shape, Tensor, dtype_name, scope
 from lamina_registry import get, shown

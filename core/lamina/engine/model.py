@@ -134,9 +134,18 @@ class Model(Network):
         return [objective.weights for objective in self._fixed.fed]
 
     def _standardize_user_data(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, **_: Any
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        check_array_lengths: bool = True,
+        batch_size: int | None = None,
     ) -> tuple[list[Any], list[Any], list[Any]]:
-        """The arrays for `_feed_inputs`, `_feed_targets` and `_feed_sample_weights`, checked as `fit` checks them."""
+        """The arrays for `_feed_inputs`, `_feed_targets` and `_feed_sample_weights`, checked as `fit` checks them.
+
+        check_array_lengths, batch_size: accepted for programs that pass them; lengths are always checked.
+        """
         if y is None:
             return inputs_of(self, x).x, [], []
         data = training_data(self, self._fixed, x, y, sample_weight, class_weight)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 
 from lamina import backend as K
+from lamina.engine.keras_1 import constraints_may_come
 from lamina.engine.signature import unexpected
 from lamina.tensor import Tensor, Variable
 
@@ -108,19 +108,3 @@ class Optimizer:
     def from_config(cls, config: dict[str, Any]) -> Self:
         """The optimizer that `get_config` described."""
         return cls(**config)
-
-
-def constraints_may_come(get_updates: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """`get_updates`, which Keras 1's order of arguments calls, too, as in Keras 2: (params, constraints, loss).
-
-    Those constraints are not used: variables have their own.
-    """
-
-    @wraps(get_updates)
-    def in_either_order(self: Optimizer, *args: Any, **kwargs: Any) -> list[Any]:
-        if len(args) == 3:
-            params, _, loss = args
-            return get_updates(self, loss=loss, params=params)
-        return get_updates(self, *args, **kwargs)
-
-    return in_either_order

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +11,6 @@ from lamina import backend as K
 from lamina.engine.signature import keywords
 from lamina.tensor import Shape, Variable
 from lamina_registry import shown
-
-Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def assign(name: str, variables: Sequence[Variable], arrays: Sequence[Any]) -> None:
@@ -103,18 +100,3 @@ def initial_value(initializer: Callable[..., Any], shape: Shape, dtype: str) -> 
     except (TypeError, ValueError):  # a callable that shows no signature
         takes_dtype = False
     return initializer(shape, dtype=dtype) if takes_dtype else initializer(shape)
-
-
-def shape_may_lead(add_weight: Method) -> Method:
-    """`add_weight`, whose first argument may be the shape: Keras 1's order, which Keras 2 takes, too.
-
-    Only a list or tuple is taken for the shape; what follows it is the name.
-    """
-
-    @wraps(add_weight)
-    def in_either_order(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], list | tuple):
-            return add_weight(self, *args[1:], shape=args[0], **kwargs)
-        return add_weight(self, *args, **kwargs)
-
-    return cast("Method", in_either_order)

@@ -244,7 +244,7 @@ class _Reader:
         return int.from_bytes(self.take(size), "little")
 
     def line(self) -> str:
-        end = self.data.index(b"\n", self.at, self.at + 200)
+        end = self.data.index(b"\n", self.at, self.at + _LONGEST_NAME)
         text = self.take(end - self.at).decode("ascii")
         self.at += 1
         return text
