@@ -28,7 +28,7 @@ class HDF5Matrix:
     refuses, reads single ones and takes longer.  A process that it is sent to opens the file anew.
 
     Raises IndexError for rows outside start to end, KeyError for a dataset that is not there, UnsafeFile for one that
-    lies in another file (a link, external storage, a virtual dataset), which is not opened.
+    lies in another file (a link, external storage, a virtual dataset), which is not opened, or holds no numbers.
     """
 
     def __init__(
@@ -70,6 +70,10 @@ class HDF5Matrix:
             found = linked(file, self.dataset, self.datapath)
             if isinstance(found, h5py.Dataset):
                 check_place(found, where)
+                if found.dtype.hasobject:  # in a heap, of which a damaged one keeps HDF5 reading for ever
+                    raise UnsafeFile(
+                        f"{where} holds texts or references of any length; store numbers in their place"
+                    )
                 return found
         except UnsafeFile as error:
             error.add_note(

@@ -74,6 +74,16 @@ def test_what_is_not_there_is_named(file):
         HDF5Matrix(file, "x", end=21)
 
 
+def test_texts_are_refused_before_their_heap_is_read(tmp_path):
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = ["one", "two"]
+    content = (tmp_path / "data.h5").read_bytes()
+    at = content.index(b"GCOL") + 16  # a first text without size or end, at which HDF5 stays
+    (tmp_path / "data.h5").write_bytes(content[:at] + bytes(16) + content[at + 16 :])
+    with pytest.raises(UnsafeFile, match="'x' holds texts or references of any length; store numbers"):
+        HDF5Matrix(tmp_path / "data.h5", "x")
+
+
 @pytest.mark.parametrize("how", ["soft", "external", "stored elsewhere", "virtual"])
 def test_a_dataset_is_read_from_its_own_file_only(how, tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as other:
